@@ -26,11 +26,13 @@ SELECT relname, CASE WHEN indisunique THEN 'UNIQUE INDEX' ELSE 'INDEX' END, pg_g
 FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
 WHERE indrelid = %(table)s AND NOT indisprimary AND indisvalid ORDER BY relname
 """
-_COLUMNS = """
-SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
+_FREE = "(NOT attnotnull OR atthasdef OR attidentity <> '')"
+"""Whether rows need not give a column: those of lists they must, so that people made it or gave it its default."""
+_COLUMNS = f"""
+SELECT attname, format_type(atttypid, atttypmod), {_FREE} FROM pg_attribute
 WHERE attrelid = %(table)s AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
 """
-_DEPENDENTS = """
+_DEPENDENTS = f"""
 SELECT DISTINCT CASE WHEN classid = 'pg_rewrite'::regclass
     THEN (SELECT 'view ' || ev_class::regclass FROM pg_rewrite WHERE pg_rewrite.oid = objid)
     ELSE pg_describe_object(classid, objid, objsubid) END
@@ -40,8 +42,16 @@ UNION SELECT pg_describe_object(classid, objid, objsubid) FROM pg_depend JOIN pg
     ON refobjid IN (pg_type.oid, typarray) WHERE refclassid = 'pg_type'::regclass AND typrelid = %(table)s
     AND deptype = 'n'
 UNION SELECT 'table ' || inhparent::regclass FROM pg_inherits WHERE inhrelid = %(table)s
-UNION SELECT 'row level security' FROM pg_class WHERE oid = %(table)s AND relrowsecurity ORDER BY 1
+UNION SELECT 'row level security' FROM pg_class WHERE oid = %(table)s AND relrowsecurity
+UNION SELECT 'column ' || quote_ident(attname) FROM pg_attribute WHERE attrelid = %(table)s AND attnum > 0
+    AND NOT attisdropped AND ({_FREE} OR col_description(attrelid, attnum) IS NOT NULL)
+UNION SELECT pg_describe_object('pg_constraint'::regclass, oid, 0) FROM pg_constraint
+    WHERE conrelid = %(table)s AND contype IN ('c', 'f', 'x')
+UNION SELECT 'statistics ' || quote_ident(stxname) FROM pg_statistic_ext WHERE stxrelid = %(table)s
+UNION SELECT 'storage parameters' FROM pg_class
+    WHERE oid = %(table)s AND (reloptions IS NOT NULL OR relpersistence <> 'p') ORDER BY 1
 """
+"""What would be lost with the table: things that depend on it, and what people gave it beside rights and indexes."""
 _TAKING_KEYS = """
 SELECT conname, conrelid::regclass::text FROM pg_constraint
 WHERE confrelid = %(table)s AND confdeltype IN ('c', 'n', 'd') ORDER BY 1
@@ -89,12 +99,14 @@ def take_place(cursor: Cursor, new: Name, old: Name) -> None:
 
     Where nothing but rights and indexes belongs to ``old``, it is dropped and ``new`` renamed, with the owner, the
     rights and the indexes of ``old``. Where views, functions, triggers, policies, publications, generated columns, keys
-    of other tables, or tables that it inherits from or is a partition of depend on ``old``, it stays, and its rows are
-    replaced: they go on, and readers see the old rows until all is committed.
+    of other tables, or tables that it inherits from or is a partition of depend on ``old``, or people gave it columns,
+    defaults, constraints, comments of columns, statistics or storage parameters, it stays, and its rows are replaced:
+    all that goes on, columns that lists do not have get their defaults, and readers see the old rows until all is
+    committed.
 
     Raises:
-        ArtifactError: something depends on ``old``, and the columns of ``new`` are others; or rows of another table
-            would go or change with those of ``old``.
+        ArtifactError: ``old`` has to stay, and the columns of ``new`` do not fit; or rows of another table would go or
+            change with those of ``old``.
     """
     from psycopg import sql
 
@@ -119,13 +131,15 @@ def take_place(cursor: Cursor, new: Name, old: Name) -> None:
 def _refill(cursor: Cursor, new: Name, old: Name, dependents: Sequence[str]) -> None:
     from psycopg import sql
 
-    kinds = [{row[0]: row[1] for row in _rows(cursor, _COLUMNS, name.oid(cursor))} for name in (new, old)]
-    if kinds[0] != kinds[1]:
-        shown = [", ".join(f"{name} {kind}" for name, kind in columns.items()) for columns in kinds]
+    found = [_rows(cursor, _COLUMNS, name.oid(cursor)) for name in (new, old)]
+    given, columns = ({name: kind for name, kind, _ in rows} for rows in found)
+    needed = {name for name, _, free in found[1] if not free}
+    if not (given.items() <= columns.items() and needed <= given.keys()):
+        shown = [", ".join(f"{name} {kind}" for name, kind in each.items()) for each in (columns, given)]
         raise ArtifactError(
-            f"{'.'.join(old.parts)} in PostgreSQL has the columns {shown[1]}, and these lists {shown[0]}; "
-            f"{', '.join(dependents)} depend on it: drop them, load the lists and make them again, or name another "
-            "table (--table)"
+            f"{'.'.join(old.parts)} in PostgreSQL has the columns {shown[0]}, and these lists {shown[1]}; a table of "
+            f"these would be without {', '.join(dependents)}: drop them, load the lists and make them again, or name "
+            "another table (--table)"
         )
     if keys := _rows(cursor, _TAKING_KEYS, old.oid(cursor)):
         name, beside = keys[0]
@@ -133,10 +147,10 @@ def _refill(cursor: Cursor, new: Name, old: Name, dependents: Sequence[str]) -> 
             f"the key {name} of {beside} in PostgreSQL changes or deletes rows of {beside} where rows of "
             f"{'.'.join(old.parts)} are replaced; drop it, or name another table (--table)"
         )
-    columns = sql.SQL(", ").join(map(sql.Identifier, kinds[0]))
+    names = sql.SQL(", ").join(map(sql.Identifier, given))
     cursor.execute("SET CONSTRAINTS ALL DEFERRED")  # keys that may wait find the new rows
     cursor.execute(sql.SQL("DELETE FROM ONLY {}").format(old.sql))
-    cursor.execute(sql.SQL("INSERT INTO {0} ({2}) SELECT {2} FROM {1}").format(old.sql, new.sql, columns))
+    cursor.execute(sql.SQL("INSERT INTO {0} ({2}) SELECT {2} FROM {1}").format(old.sql, new.sql, names))
     comment = cursor.execute("SELECT obj_description(%s, 'pg_class')", [new.oid(cursor)]).fetchone()
     assert comment is not None, "the query has one row"
     cursor.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(old.sql, sql.Literal(comment[0])))

@@ -175,7 +175,7 @@ def test_views_and_policies_go_on_and_other_columns_are_told(server, tmp_path):
         assert left.fetchone() == (0,)
         (tmp_path / "reasons").mkdir()
         _, other = two_nights(tmp_path / "reasons", rules=RuleOptions(reasons=True))
-        with pytest.raises(ArtifactError, match=r"has the columns .*; view best depend on it: drop them, load"):
+        with pytest.raises(ArtifactError, match=r"has the columns .*would be without view best: drop them, load"):
             load_postgres(other, server.dsn, "lists")
         assert len(rows(server, "lists")) == len(table)
         connection.execute("DROP VIEW best")
@@ -218,6 +218,52 @@ def test_the_table_stays_in_its_schema_and_what_is_around_it_is_left(server, tmp
         connection.execute("ALTER TABLE every ATTACH PARTITION lists DEFAULT")
         load_postgres(two, server.dsn, "lists")
         assert asked("SELECT count(*) FROM every") == [(sizes[1],)]
+
+
+GIVEN = {
+    "ADD COLUMN note text": "column note",
+    "ADD COLUMN loaded timestamptz NOT NULL DEFAULT now()": "column loaded",
+    "ADD COLUMN number int GENERATED ALWAYS AS IDENTITY": "column number",
+    "ALTER COLUMN score SET DEFAULT 0": "column score",
+    "ADD CONSTRAINT ranked CHECK (rank > 0)": "constraint ranked on table lists",
+    "ADD CONSTRAINT known FOREIGN KEY (user_id) REFERENCES customers": "constraint known on table lists",
+    "SET (fillfactor = 70)": "storage parameters",
+}
+
+
+@pytest.mark.slow
+def test_what_people_gave_the_table_goes_on_and_is_named_where_it_cannot(server, tmp_path):
+    import psycopg
+
+    one, two = two_nights(tmp_path)
+    (tmp_path / "reasons").mkdir()
+    _, other = two_nights(tmp_path / "reasons", rules=RuleOptions(reasons=True))
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        about = (
+            "SELECT attname, attnotnull, pg_get_expr(adbin, adrelid), attidentity, col_description(attrelid, attnum)"
+            " FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum"
+            " WHERE attrelid = 'lists'::regclass AND attnum > 0 ORDER BY 1",
+            "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'lists'::regclass ORDER BY 1",
+            "SELECT reloptions FROM pg_class WHERE oid = 'lists'::regclass",
+        )
+        load_postgres(one, server.dsn, "lists")
+        connection.execute("CREATE TABLE customers AS SELECT DISTINCT user_id FROM lists")
+        connection.execute("ALTER TABLE customers ADD PRIMARY KEY (user_id)")
+        for change, told in GIVEN.items():
+            connection.execute("DROP TABLE lists")
+            load_postgres(one, server.dsn, "lists")
+            connection.execute(f"ALTER TABLE lists {change}")
+            before = [connection.execute(query).fetchall() for query in about]
+            assert load_postgres(two, server.dsn, "lists") == len(read_recommendations(two))
+            assert [connection.execute(query).fetchall() for query in about] == before
+            with pytest.raises(ArtifactError, match=f"would be without {told}: drop them"):
+                load_postgres(other, server.dsn, "lists")
+        connection.execute("DROP TABLE lists")
+        load_postgres(other, server.dsn, "lists")
+        assert load_postgres(one, server.dsn, "lists") > 0, "columns that lists had before are not of people"
+        connection.execute("COMMENT ON COLUMN lists.rank IS 'from 1'")
+        load_postgres(two, server.dsn, "lists")
+        assert connection.execute("SELECT col_description('lists'::regclass, 3)").fetchone() == ("from 1",)
 
 
 @pytest.mark.slow
