@@ -48,6 +48,12 @@ def lengths_apart(seed):
     return normal(seed + 1, 40, 24), items
 
 
+def one_far_longer(seed):
+    items = normal(seed, ITEMS, 24)
+    items[[7, 1500]] *= np.float32([[3e4], [9e4]])
+    return normal(seed + 1, 40, 24), items
+
+
 def scaled(user, item):
     return lambda seed: (normal(seed, 40, 24) * np.float32(user), normal(seed + 1, ITEMS, 24) * np.float32(item))
 
@@ -72,6 +78,7 @@ WORLDS = {
     "long": scaled(1e9, 1e9),
     "negative": negative,
     "lengths apart": lengths_apart,
+    "one far longer": one_far_longer,
     "close": close,
     "rare": rare,
 }
@@ -104,7 +111,7 @@ def test_of_negative_scores_the_bounds_reach_as_far_as_rounding():
 @pytest.mark.parametrize(("dims", "longest"), [(8, 1e4), (1024, 1)], ids=["no list found", "many dimensions"])
 def test_the_second_look_takes_little_memory(dims, longest):
     users, items = Vectors(normal(1, 100, dims)), normal(2, ITEMS, dims)
-    items[7] *= np.float32(longest)
+    items[7:17] *= np.float32(longest)
     ranker = Ranker(Vectors(items))
     ranker.top_k(users, K)
     tracemalloc.start()
@@ -165,6 +172,18 @@ def test_products_that_overflow_are_refused():
         top_k(Vectors(np.full((1, 2), 1e30, np.float32)), Vectors(np.full((ITEMS, 2), 1e30, np.float32)), 1)
 
 
+def test_a_long_item_that_is_left_out_or_excluded_is_not_listed():
+    users, items = normal(1, 40, 24), normal(2, ITEMS, 24)
+    items[[3, 9]] *= 1e4
+    seen = Histories.of([[9] if user % 2 else [] for user in range(40)])
+    valid = np.arange(ITEMS) != 3
+    found = top_k(Vectors(users), Vectors(items, valid=valid), K, seen)
+    left = np.flatnonzero(valid)
+    rows, scores = sorted_lists(users, items[left], K, Histories.of([[8] if user % 2 else [] for user in range(40)]))
+    same(found, (left[rows], scores))
+    assert (found[0] == 9).any()
+
+
 def test_it_is_chosen_for_large_catalogues_where_the_machine_multiplies_half_precision(monkeypatch):
     from recsys.ranking import half_precision
 
@@ -196,7 +215,7 @@ def test_boosted_items_are_ranked_apart_from_the_others_with_the_same_lists(size
 
 def test_beside_any_other_users_boosted_lists_are_the_same_where_the_bounds_leave_too_many_items():
     users, items, factors = Vectors(normal(1, 70, 16)), normal(2, 9_000, 16), np.ones(9_000, np.float32)
-    items[5_000] *= 3_000
+    items[5_000:5_010] *= 3_000
     factors[:100] = 2
     ranker = Boosts(factors, np.zeros(9_000, np.float32)).ranker(Vectors(items), multiple=32)
     whole = ranker.top_k(users, K)

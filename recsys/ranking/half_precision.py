@@ -25,6 +25,10 @@ _MOST = 16
 """Candidates for each item of a list at most; for a user who has more they would cost more than single precision."""
 _ENTRIES = 2**18
 """Entries of vectors that are multiplied at a time in the second look, so that they stay in the cache."""
+_APART = 8
+"""Items at most that are scored for every user, as they are so long that bounds for all would follow theirs."""
+_LONGER = 2
+"""Times the longest of the others that such an item is long."""
 _LARGEST = 1e37
 """Products of lengths of vectors above which sums may overflow."""
 _INFINITELY_LOW = np.int16(-128)
@@ -40,7 +44,8 @@ class HalfPrecision:
     With u', v' the vectors rounded to bfloat16, u·v is within |u - u'| |v| + |u'| |v - v'| of u'·v', and so each item
     of the list within twice that of the k-th highest u'·v'. Those items, about one and a half times k, are scored in
     single precision, each by itself: lists and scores are the same beside any other users. On CPUs that multiply
-    bfloat16 in hardware the product takes a quarter of the time of one in single precision.
+    bfloat16 in hardware the product takes a quarter of the time of one in single precision. The bound of |v| is that
+    of the longest item, so that a few items much longer than all others are scored for every user instead.
 
     Args:
         items: float32 [C, D].
@@ -55,6 +60,8 @@ class HalfPrecision:
         rounded = half[: len(items)].float().numpy()
         lengths, errors = _lengths(rounded), _errors(items, rounded)
         errors[left_out] = 0
+        self._apart = _far_longer(lengths + errors)
+        lengths[self._apart] = errors[self._apart] = 0
         self._length, self._error = float((lengths + errors).max()), float(errors.max())
         self._half, self._table = half.T.contiguous(), torch.empty(0, dtype=torch.bfloat16)
 
@@ -75,7 +82,7 @@ class HalfPrecision:
             The lists, where a score of -inf ends a short one, and the users whose list was not found, as the bounds
             leave too many items or a vector is not finite.
         """
-        table, margin = self._product(users, excluded)
+        table, margin, apart = self._product(users, excluded)
         strips = _strips(table.shape[1], k)
         highest = _highest(table, strips)
         kth = _kth(highest, k)
@@ -94,32 +101,40 @@ class HalfPrecision:
         counts = np.bincount(owners, minlength=len(users))
         lost |= counts > _MOST * k
         kept = ~lost[owners]
-        owners, columns, counts = owners[kept], columns[kept], np.where(lost, 0, counts)
-        return self._best(users, owners, columns, counts, k), np.flatnonzero(lost)
+        user, long = np.nonzero(apart & ~lost[:, None])
+        owners, columns = np.append(owners[kept], user), np.append(columns[kept], self._apart[long])
+        return self._best(users, owners, columns, k), np.flatnonzero(lost)
 
     def _product(
         self, users: NDArray[np.float32], excluded: tuple[Rows, Rows]
-    ) -> tuple[torch.Tensor, NDArray[np.float64]]:
-        """The bits of u'·v' [B, C'], of excluded pairs those of -inf, and by how much u·v may differ from them [B]."""
+    ) -> tuple[torch.Tensor, NDArray[np.float64], NDArray[np.bool_]]:
+        """The bits of u'·v' [B, C'], by how much u·v may differ from them [B], and which items apart are listed [B, A].
+
+        Of excluded pairs and of items apart the bits are those of -inf.
+        """
         half = tensor(users).bfloat16()
         if len(self._table) < len(users):
             self._table = torch.empty((len(users), self._half.shape[1]), dtype=torch.bfloat16)
         found = torch.mm(half, self._half, out=self._table[: len(users)]).view(torch.int16)
         bits = found.numpy()
         bits[:, len(self._items) :] = _INFINITELY_LOW
+        bits[:, self._apart] = 0
         bits[:, self._left_out] = _INFINITELY_LOW
         bits[excluded] = _INFINITELY_LOW
+        apart = bits[:, self._apart] == 0
+        bits[:, self._apart] = _INFINITELY_LOW
         rounded = half.float().numpy()
         lengths, errors, width = _lengths(rounded), _errors(users, rounded), users.shape[1]
         sums = (lengths + errors) * self._length
         rounding = errors * self._length + lengths * self._error
         margin = rounding + 2.0**-22 * width * sums + _TINY * width * (1 + lengths + self._length)
-        return found, np.where(sums < _LARGEST, margin, np.inf)
+        return found, np.where(sums < _LARGEST, margin, np.inf), apart
 
-    def _best(self, users: NDArray[np.float32], owners: Rows, columns: Rows, counts: Rows, k: int) -> Ranked:
+    def _best(self, users: NDArray[np.float32], owners: Rows, columns: Rows, k: int) -> Ranked:
         """The lists from the candidates [n]: pairs of user and column."""
         key = np.sort(owners * len(self._items) + columns)
         owners, columns = np.divmod(key, len(self._items))
+        counts = np.bincount(owners, minlength=len(users))
         place = places(counts)
         scores = torch.full((len(users), max(int(counts.max(initial=0)), k)), -np.inf)
         listed = np.zeros(scores.shape, np.int64)
@@ -182,6 +197,20 @@ def _strips(width: int, k: int) -> int:
     while width // depth < _STRIPS * k and depth > 1:
         depth //= 2
     return width // depth
+
+
+def _far_longer(lengths: NDArray[np.float64]) -> Rows:
+    """The places of the few ``lengths`` that are far above all others; empty without any, and where one is not finite.
+
+    Example:
+        >>> _far_longer(np.array([1.0, 30.0, *[1.5] * 20, 2.9])).tolist()
+        [1]
+    """
+    if len(lengths) <= _APART or not np.isfinite(lengths).all():
+        return np.empty(0, np.int64)
+    order = np.argpartition(lengths, len(lengths) - _APART - 1)
+    others = lengths[order[len(lengths) - _APART - 1]]
+    return np.sort(order[-_APART:][lengths[order[-_APART:]] > _LONGER * others])
 
 
 def _lengths(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
