@@ -10,7 +10,7 @@ import pytest
 import recsys as rs
 from recsys.data.entities import EntityTable
 from recsys.data.schema import Schema
-from recsys.errors import ConfigError, DataError
+from recsys.errors import DataError
 from recsys.registry.bundle import Bundle
 from recsys.registry.pyfunc.predictor import Predictor
 from recsys.registry.pyfunc.served_as import ServedAs
@@ -333,8 +333,9 @@ def test_an_approximate_index_searches_under_rules_as_that_of_the_batch(monkeypa
     questions = [Question(user, k=5) for user in range(30)]
     assert shown(model.recommend(questions, LIVE)) == shown(exact.recommend(questions, LIVE))
     assert searched
-    with pytest.raises(ConfigError, match="boosts needs exact search"):
-        ruled(data, {"boosts": [{"where": "genre == 'a'", "factor": 2}]}, index="faiss")
+    boosts = {"boosts": [{"where": "genre == 'a'", "factor": 2}]}
+    near, exact = (ruled(data, boosts, model.bundle.engine, index=index) for index in ("faiss", "exact"))
+    assert shown(near.recommend(questions, LIVE)) == shown(exact.recommend(questions, LIVE))
 
 
 def _spied(method, calls):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from recsys.data.vocabulary import Rows, places
 from recsys.engine import Vectors
 from recsys.errors import ConfigError
 from recsys.ranking import Ranked, Ranker, best_columns, merged
+from recsys.retrieval.index import BuildIndex
 from recsys.retrieval.rules.conditions import ItemCondition, matching
 
 _LARGEST = 1e20
@@ -89,6 +90,14 @@ class Boosts:
         found: NDArray[np.float32] = np.where(scores > 0, scores * factor, scores / factor) + self.addends[items]
         return found
 
+    def index(
+        self, build: BuildIndex, exact: bool, multiple: int = 1, device: torch.device | None = None
+    ) -> BuildIndex:
+        """Makes indexes by boosted scores: those that rank all items, or `BoostedSearch` over what ``build`` makes."""
+        if exact:
+            return partial(self.ranker, multiple=multiple, device=device)
+        return partial(BoostedSearch, boosts=self, build=build)
+
     def ranker(
         self,
         items: Vectors,
@@ -134,12 +143,16 @@ class BoostedRanker(Ranker):
         if not self._apart(min(k, self.n_items)):
             return super().top_k(users, k, exclude)
         plain, boosted = self._parts
-        rows, scores = plain.top_k(users, k, exclude)
-        step = min(boosted.block, _USERS)
-        for start in range(0, len(users), step):
+        return boosted.joined(plain.top_k(users, k, exclude), users, exclude)
+
+    def joined(self, lists: Ranked, users: Vectors, exclude: Histories | None = None) -> Ranked:
+        """The ``lists`` of ``users`` [U] of other items with the candidates that belong into them."""
+        rows, scores = lists
+        step = min(self.block, _USERS)
+        for start in range(0, len(users) if self._width else 0, step):
             some = slice(start, start + step)
             seen = None if exclude is None else exclude.take(some)
-            lifted = boosted.not_below(users.take(some), scores[some, -1], k, seen)
+            lifted = self.not_below(users.take(some), scores[some, -1], rows.shape[1], seen)
             rows[some], scores[some] = merged((rows[some], scores[some]), lifted)
         return rows, scores
 
@@ -185,3 +198,26 @@ class BoostedRanker(Ranker):
             lifted = torch.where(part > 0, part * self._factor, part / self._factor)
             torch.add(lifted, self._addend, out=part)
         return table
+
+
+class BoostedSearch:
+    """An index by boosted scores: any index of the items without a boost, beside a scan of those with one.
+
+    Args:
+        items: [I] vectors.
+        candidates: rows that may be returned; None is all.
+        boosts: of the items.
+        build: makes the index of the items without a boost.
+
+    Attributes:
+        plain: that index.
+    """
+
+    def __init__(self, items: Vectors, candidates: Rows | None, boosts: Boosts, build: BuildIndex) -> None:
+        rows = np.arange(len(items)) if candidates is None else np.unique(candidates)
+        lifted = boosts.boosted[rows]
+        self.plain, self._boosted = build(items, rows[~lifted]), BoostedRanker(items, rows[lifted], boosts)
+
+    def top_k(self, users: Vectors, k: int, exclude: Histories | None = None) -> Ranked:
+        """See `recsys.retrieval.index.Index`."""
+        return self._boosted.joined(self.plain.top_k(users, k, exclude), users, exclude)

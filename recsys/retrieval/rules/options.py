@@ -26,7 +26,7 @@ class RuleOptions(Config):
         available_until: an item column with the time from which it is no longer.
         freshness: items that are newer than a number of days alone.
         blocked: leaves out what the user disliked, rated low or removed, also where ``filter_seen`` is off.
-        boosts: other scores for items that meet a condition; exact search alone.
+        boosts: other scores for items that meet a condition; beside an approximate index these are scanned.
         group: an item column, such as a series or a product with its variants, of whose values a list has one item
             each; items without a value have no such limit.
         caps: at most so many items of each value of a column.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import fields
-from functools import partial, reduce
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +14,16 @@ from numpy.typing import NDArray
 from recsys.data.histories import Histories
 from recsys.data.vocabulary import MISSING, Rows
 from recsys.engine import Request, VectorModel
-from recsys.errors import ConfigError
 from recsys.ranking import device_of
 from recsys.retrieval.approximate.choice import index_builder
 from recsys.retrieval.approximate.search import Approximate
 from recsys.retrieval.fallback import Fallback
-from recsys.retrieval.index import BuildIndex
 from recsys.retrieval.retriever import EncodedUsers, Retriever
 from recsys.retrieval.rules.block import Block, Given, beside, empty_lists, put
 from recsys.retrieval.rules.block import positions as placed
+from recsys.retrieval.rules.boosts import BoostedSearch
 from recsys.retrieval.rules.candidates import Candidates
 from recsys.retrieval.rules.explain import Explained
-from recsys.retrieval.rules.options import RuleOptions
 from recsys.retrieval.rules.pairs.own_candidates import of_own
 from recsys.retrieval.rules.pairs.paired import gathered_scores
 from recsys.retrieval.rules.plan import RulePlan
@@ -88,21 +86,20 @@ class RuledRetriever:
             beside: the folder of the bundle, beside which an approximate index is kept; None keeps it in memory.
 
         Raises:
-            ConfigError: the index is not exact and scores are boosted, or vectors are compared that an engine has not.
+            ConfigError: vectors are compared that an engine has not.
             ArtifactError: the vector of an item holds NaN or an infinite value.
         """
-        check_index(plan.rules, index)
-        build: BuildIndex
-        if plan.boosts is None:
-            build = index_builder(index, engine, plan.data, beside, multiple)
-        else:
-            build = partial(plan.boosts.ranker, multiple=multiple, device=device_of(engine))
+        build = index_builder(index, engine, plan.data, beside, multiple)
+        if plan.boosts is not None:
+            build = plan.boosts.index(build, index == "exact", multiple, device_of(engine))
         return cls(Retriever(engine, plan.data.items, build, plan.eligible.rows, at, fallback), plan)
 
     @classmethod
     def over(cls, retriever: Retriever, plan: RulePlan) -> RuledRetriever:
-        """By the vectors of ``retriever``, which may have other candidates; exact where scores are boosted."""
-        build = None if plan.boosts is None else partial(plan.boosts.ranker, device=retriever.device)
+        """By the vectors and the kind of index of ``retriever``, which may have other candidates."""
+        build, exact = None, not isinstance(retriever.index, Approximate)
+        if plan.boosts is not None:
+            build = plan.boosts.index(retriever.build, exact, device=retriever.device)
         return cls(retriever.narrowed(plan.eligible.rows, build), plan)
 
     def at(self, moment: float) -> RuledRetriever:
@@ -123,6 +120,7 @@ class RuledRetriever:
     def told(self) -> tuple[str, ...]:
         """How widely an approximate index searches."""
         index = self.retriever.index
+        index = index.plain if isinstance(index, BoostedSearch) else index
         return (index.told,) if isinstance(index, Approximate) and index.told else ()
 
     def encode(self, request: Request) -> EncodedUsers:
@@ -287,13 +285,3 @@ class RuledRetriever:
         if values is not None:
             return DiversityRule(rule.weight, rule.method, values=values)
         return DiversityRule.of_vectors(rule.weight, rule.method, self.item_vectors)
-
-
-def check_index(rules: RuleOptions, index: str) -> None:
-    """Checks that an index can rank under the rules.
-
-    Raises:
-        ConfigError: it is not exact, and scores are boosted.
-    """
-    if rules.boosts and index != "exact":
-        raise ConfigError(f"recommend.rules.boosts needs exact search, and index = {index!r}; set index = 'exact'")

@@ -12,7 +12,6 @@ from recsys.data.dataset import Dataset
 from recsys.errors import RecsysError, in_field
 from recsys.registry.bundle import Bundle
 from recsys.retrieval.batch import RecommendOptions
-from recsys.retrieval.rules.ruled import check_index
 from recsys.service.live_histories import LiveHistories
 from recsys.service.model import ServedModel
 from recsys.service.questions import Listed, Question
@@ -35,7 +34,6 @@ class RuledModel(ServedModel):
 
     Raises:
         DataError: a rule names a column that the data does not have, or they leave no item.
-        ConfigError: scores are boosted, and the index is not exact.
 
     Example:
         >>> from recsys.data.synthetic.worlds import BlockTaste
@@ -58,7 +56,6 @@ class RuledModel(ServedModel):
         super().__init__(bundle, data, version, options, text)
         self._ruled = RuleLists(self)
         self._moments = self._ruled.moments(self.options.rules)
-        check_index(self.options.rules, self.options.index)
 
     def recommend(self, questions: Sequence[Question], live: LiveHistories) -> list[Listed | RecsysError]:
         return self.listed(questions, live, partial(self._ruled.rank, self._moments))

@@ -14,6 +14,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import Schema
 from recsys.engine import Request, Vectors
 from recsys.errors import ConfigError, DataError
+from recsys.retrieval.approximate import search
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.rules.eligible import ItemRules
 from recsys.retrieval.rules.items.column_values import ColumnValues
@@ -399,10 +400,15 @@ def test_an_unknown_key_of_a_rule_is_told():
         rs.recommend(ENGINE, DATA, rules={"cap": []})
 
 
-def test_boosts_need_exact_search():
-    plan = RulePlan.of(DATA, ItemRules(), RuleOptions(boosts=[{"where": "brand is None", "factor": 2}]))
-    with pytest.raises(ConfigError, match="exact search"):
-        RuledRetriever.of(ENGINE, plan, index="faiss")
+@pytest.mark.parametrize("where", ["brand is None", "released > 0"], ids=["some", "most"])
+def test_boosts_beside_an_approximate_index_make_the_lists_of_exact_search(where, monkeypatch):
+    pytest.importorskip("faiss")
+    monkeypatch.setattr(search, "EXACT_UP_TO", 5)
+    rules = RuleOptions(boosts=[{"where": where, "factor": 2, "addend": 0.1}], reasons=True)
+    plan, request = RulePlan.of(DATA, ItemRules(), rules), Request.from_dataset(DATA, np.arange(DATA.n_users))
+    exact, near = (RuledRetriever.of(ENGINE, plan, index=index).top_k(request, 10) for index in ("exact", "faiss"))
+    for each, expected in zip(near, exact, strict=True):
+        np.testing.assert_allclose(each, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("missing", [False, True])
