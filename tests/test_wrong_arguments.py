@@ -48,7 +48,7 @@ CASES = {
     "split to fit": (lambda: rs.EASE().fit(DATA, SPLIT), "train is a Split, not an Interactions; give split.train"),
     "frame as a name": (lambda: rs.load_dataset(FRAME), "name is a DataFrame, not a str; .* recsys.read_dataset"),
     "a length that is a text": (lambda: rs.evaluate(EASE, DATA, SPLIT, ks=["10"]), "whole numbers of at least 1"),
-    "a text as lengths": (lambda: rs.evaluate(EASE, DATA, SPLIT, ks="10"), "ks is the text '10'; give list lengths"),
+    "a text as lengths": (lambda: rs.evaluate(EASE, DATA, SPLIT, ks="10"), "whole numbers of at least 1"),
     "no table": (lambda: rs.read_dataset(None), "interactions is None; give a path, an address or a DataFrame"),
     "a number as users": (lambda: rs.read_dataset(FRAME, users=7), "users is an int; give a path"),
     "no folder for lists": (lambda: rs.write_recommendations(EASE, DATA, None), "directory is None, not a path; give"),

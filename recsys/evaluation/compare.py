@@ -173,7 +173,7 @@ def _check(names: Sequence[str], baseline: str | None, ks: Sequence[int]) -> Non
         raise DataError("nothing to evaluate: give at least one engine or list")
     if baseline is not None and baseline not in names:
         raise DataError(f"baseline = {baseline!r} is none of those evaluated: {', '.join(names)}")
-    if isinstance(ks, str) or not isinstance(ks, Sequence):
+    if not isinstance(ks, Sequence):
         raise DataError(f"ks is {described(ks)}; give list lengths, as ks=(10,)")
     if not ks or not all(isinstance(k, int | np.integer) and k >= 1 for k in ks):
         raise DataError(f"ks = {list(ks)}: give one or more list lengths, whole numbers of at least 1")
