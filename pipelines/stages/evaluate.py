@@ -18,7 +18,7 @@ from recsys.content import HasWordVectors, Learner
 from recsys.data.dataset import Dataset
 from recsys.data.feedback.repeats import ONE_TYPE
 from recsys.data.splits.split import Split
-from recsys.distributed.cluster import connected
+from recsys.distributed.cluster import connected, worker_threads
 from recsys.distributed.evaluate import EvaluationFiles, evaluate_over_ray
 from recsys.engines.two_tower.two_tower import TwoTower
 from recsys.evaluation.attribution import attribution_table
@@ -31,12 +31,15 @@ from recsys.experiment.attribution import AttributionOptions, attribute
 from recsys.experiment.column_report import column_reports, to_rows
 from recsys.experiment.table_quality import QualityOptions, WordTable, quality_table, table_quality
 from recsys.files.stored_json import read_object
-from recsys.registry.bundle import trained_on, version_of
+from recsys.json_values import JsonObject
+from recsys.registry.bundle import installed, trained_on, version_of
 from recsys.tracking import Tracker, tracked
 
 _CODE = (*ENGINE_CODE, "recsys/evaluation", "recsys/registry/bundle.py", "pipelines/stages/evaluate.py")
 
 _COSTS = ("fit_seconds", "peak_memory_mb")
+_BLOCKS = ".evaluate"
+"""Of the folders of measured blocks among the checkpoints; no engine has a name that begins with a full stop."""
 
 
 def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
@@ -51,11 +54,13 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
         workspace.invalidate("evaluate")
         for path in (*outputs, pages[1]):  # of a run of this folder that had a split
             path.unlink(missing_ok=True)
+        workspace.clear_checkpoints(_BLOCKS)
         return
     data, split = workspace.load_dataset(), workspace.load_split()
     cache_key = _cache_key(config, workspace, split)
     if workspace.is_current("evaluate", cache_key, outputs, tracker):
         write_page(config, workspace)
+        workspace.clear_checkpoints(_BLOCKS)
         return
     report = _report(config, workspace, data, split, tracker)
     workspace.invalidate("evaluate")
@@ -68,8 +73,7 @@ def run(config: RunConfig, workspace: Workspace, tracker: Tracker) -> None:
         )
     write_page(config, workspace)
     workspace.record("evaluate", cache_key, outputs)
-    for name in config.engines:
-        workspace.clear_checkpoints(_blocks_name(name))
+    workspace.clear_checkpoints(_BLOCKS)
     for path in pages:
         tracker.log_artifact(path)
     if config.evaluate.track:
@@ -129,14 +133,15 @@ def _results(
     config: RunConfig, workspace: Workspace, data: Dataset, split: Split, tracker: Tracker
 ) -> dict[str, Result]:
     results, users, ks = {}, len(split.test), config.evaluate.ks
+    common, count = _common_key(config, data, split), count_blocks(split.test)
+    kept = {name: KeptBlocks(_folder_of_blocks(workspace, name, common), count) for name in config.engines}
+    todo = {name: blocks.missing() for name, blocks in kept.items()}
     with ExitStack() as stack:
-        cluster = stack.enter_context(connected(config.compute, tracker)) if config.compute.over_ray else None
-        for name in config.engines:
-            blocks = KeptBlocks(_folder_of_blocks(config, workspace, data, split, name), count_blocks(split.test))
-            missing = blocks.missing()
-            if len(missing) < blocks.count:
-                kept = f"{blocks.count - len(missing)} of {blocks.count} blocks"
-                tracker.info(f"evaluate/{name}: {kept} of users are measured already")
+        over_ray = config.compute.over_ray and any(todo.values())
+        cluster = stack.enter_context(connected(config.compute, tracker)) if over_ray else None
+        for name, missing in todo.items():
+            if len(missing) < count:
+                tracker.info(f"evaluate/{name}: {count - len(missing)} of {count} blocks of users are measured already")
             if missing:
                 if cluster is None:
                     engine = trained_on(workspace.bundle(name), split.fingerprint).engine
@@ -145,27 +150,31 @@ def _results(
                     files = EvaluationFiles(workspace.bundle(name), workspace.dataset, workspace.split)
                     made = evaluate_over_ray(files, ks, cluster, missing)
                 for number, block in tracked(made, len(missing), f"evaluate/{name}", tracker):
-                    blocks.keep(number, block)
-            results[name] = blocks.result(users)
+                    kept[name].keep(number, block)
+            results[name] = kept[name].result(users)
             tracker.info(f"evaluate/{name}: {users} users")
     return results
 
 
-def _folder_of_blocks(config: RunConfig, workspace: Workspace, data: Dataset, split: Split, name: str) -> Path:
-    """Where the measured blocks of an engine are until the report is written; another device has others."""
-    cache_key = {
-        "bundle": version_of(workspace.bundle(name)),
+def _folder_of_blocks(workspace: Workspace, name: str, common: JsonObject) -> Path:
+    """Where the measured blocks of an engine are until the report is written."""
+    return workspace.checkpoints(_BLOCKS, common | {"engine": name, "bundle": version_of(workspace.bundle(name))})
+
+
+def _common_key(config: RunConfig, data: Dataset, split: Split) -> JsonObject:
+    """What blocks are measured of and computed by: all that a score depends on, down to its last bits."""
+    compute = config.compute
+    on_cuda = compute.gpus > 0 if compute.over_ray else torch.cuda.is_available()
+    return {
         "data": data.fingerprint,
         "split": split.fingerprint,
         "ks": config.evaluate.ks,
-        "cuda": config.compute.gpus > 0 if config.compute.over_ray else torch.cuda.is_available(),
+        "processor": torch.backends.cpu.get_cpu_capability(),
+        "cuda": on_cuda and (compute.over_ray or torch.cuda.get_device_name()),
+        "threads": worker_threads(compute) if compute.over_ray else torch.get_num_threads(),
+        "libraries": installed(),
         "code": code_version(*_CODE),
     }
-    return workspace.checkpoints(_blocks_name(name), cache_key)
-
-
-def _blocks_name(name: str) -> str:
-    return f".evaluate-{name}"
 
 
 def _embeddings(

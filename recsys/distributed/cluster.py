@@ -52,7 +52,7 @@ def connected(options: ComputeOptions, tracker: Tracker) -> Iterator[Cluster]:
         raise ConfigError(
             "compute.engine = 'ray' needs Ray: pip install 'recsys-towers[ray]', or use --engine local"
         ) from error
-    threads, ours = options.threads or torch.get_num_threads(), not ray.is_initialized()
+    threads, ours = worker_threads(options), not ray.is_initialized()
     if ours:
         _connect(options, threads)
     try:
@@ -71,6 +71,11 @@ def connected(options: ComputeOptions, tracker: Tracker) -> Iterator[Cluster]:
     finally:
         if ours:
             ray.shutdown()
+
+
+def worker_threads(options: ComputeOptions) -> int:
+    """CPUs and threads of a worker over Ray."""
+    return options.threads or torch.get_num_threads()
 
 
 def room_for_workers(resources: Mapping[str, float], threads: int, gpus: float) -> int:
