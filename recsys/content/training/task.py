@@ -42,6 +42,8 @@ class RowTask:
 
 
 def train_rows(task: RowTask, options: LoopOptions, context: EmbedderContext) -> None:
-    """Trains ``task.module`` in place, in one process, and moves it to the CPU in evaluation mode."""
-    train(task, options, context.seed, context.tracker)
-    task.module.to("cpu").eval()
+    """Trains ``task.module`` in place, in one process, and moves it to the CPU in evaluation mode, whatever happens."""
+    try:
+        train(task, options, context.seed, context.tracker)
+    finally:
+        task.module.to("cpu").eval()

@@ -92,11 +92,14 @@ class GraphSAGE(Engine):
         self.model = self._build_model()
         items, users = map(FeatureTable, (self.inputs.item_values(data.items), self.inputs.user_values(data.users)))
         task = _Task(self, data, train, context, items, users)
-        progress = run_training(self, task, data, train, context)
+        try:
+            progress = run_training(self, task, data, train, context)
+            self.update_layers(data, train, items, users)
+        finally:  # of a training that is interrupted, too
+            self._held = None
+            self._copy.clear()
+            self.model.to("cpu").eval()
         self.epochs_, self.curve_ = progress.best_epoch, progress.curve
-        self.update_layers(data, train, items, users)
-        self.model.to("cpu").eval()
-        self._copy.clear()
 
     @torch.no_grad()
     def update_layers(self, data: Dataset, train: Interactions, items: FeatureTable, users: FeatureTable) -> None:

@@ -85,8 +85,7 @@ class TwoTower(Engine):
     """The items of a training that runs, whose inputs validation need not compute again."""
 
     def __init__(self, config: EngineConfig | None = None, /, **options: object) -> None:
-        tables = options.get("tables")
-        if isinstance(tables, Mapping):
+        if isinstance(tables := options.get("tables"), Mapping):
             self.tables_given, options["tables"] = dict(tables), tuple(tables)
         super().__init__(config, **options)
         self.options_, self._copy = self.config, DeviceCopy[TwoTowerModel]()
@@ -122,9 +121,8 @@ class TwoTower(Engine):
             ConfigError: the options and the data do not fit together.
             DataError: every target is an item that its user had before, which is masked.
         """
-        changes = self.config.model_dump(mode="json", exclude_unset=True)
-        merged = deep_merge(parent.options_.model_dump(mode="json"), changes)
-        self.options_ = parse(self.Config, merged, self.kind)
+        given = self.config.model_dump(mode="json", exclude_unset=True)
+        self.options_ = parse(self.Config, deep_merge(parent.options_.model_dump(mode="json"), given), self.kind)
         self.inputs = parent.inputs.grown(data, train, self.options_)
         torch.manual_seed(context.seed)
         tables = {name: encoder.vectors.numpy() for name, encoder in parent._table_encoders().items()}
@@ -153,8 +151,7 @@ class TwoTower(Engine):
     @torch.no_grad()
     def tower_users(self, request: Request) -> Vectors:
         vectors, *_ = self._encode(request.items)
-        valid = self.inputs.valid(request.items)
-        known = np.where(valid, np.arange(len(valid)), MISSING)
+        known = np.where(self.inputs.valid(request.items), np.arange(len(request.items)), MISSING)
         histories = request.histories.remap_items(known).last(self.options_.max_history)
         model = self._copy.of(self, self.model)
         device, times = model.project.weight.device, np.require(histories.times, requirements="W")
@@ -233,11 +230,14 @@ class TwoTower(Engine):
         self.graph_ = None  # early stopping looks at the towers alone
         task = self._task(data, train_on, context, new)
         options = self.options_.training.model_copy(update={"lr_multipliers": self._lr_multipliers()})
-        self._training = data.items, task.data.items
-        progress = run_training(self, task, data, train_on, context, options)
-        self.model.to("cpu").eval()
-        self.epochs_, self.curve_, self._training = progress.best_epoch, progress.curve, None
-        self._clear_cache()
+        try:
+            self._training = data.items, task.data.items
+            progress = run_training(self, task, data, train_on, context, options)
+        finally:  # of a training that is interrupted, too
+            self._clear_cache()
+            self._training = None
+            self.model.to("cpu").eval()
+        self.epochs_, self.curve_ = progress.best_epoch, progress.curve
         self.graph_, self.options_ = fitted_parts(
             self.options_, lambda: self._graph(data, train_on, context), self._on_validation(data, context)
         )

@@ -1,5 +1,9 @@
 """The two-tower engine on every device that there is, and what lies where: the CPU stands in for a device."""
 
+import gc
+import weakref
+from contextlib import suppress
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +19,7 @@ from recsys.evaluation.evaluate import evaluate
 from recsys.models import feature_table, two_tower
 from recsys.models.sage import SageModel
 from recsys.models.two_tower import TwoTowerModel
+from recsys.tracking import SilentTracker
 
 STILL = {"dropout": 0.0, "id_dropout": 0.0, "table_dropout": 0.0}
 """Without the random numbers that each device draws for itself."""
@@ -143,3 +148,25 @@ def test_users_and_items_are_encoded_where_they_are_ranked(
     assert networks[0] is not loaded.model
     assert np.array_equal(lists[0], evaluate(engine, data, parts.test).items)
     assert np.array_equal(lists[1], lists[0])
+
+
+class Interrupted(SilentTracker):
+    """A user who presses Ctrl-C in the second epoch."""
+
+    def progress(self, message):
+        if message.startswith("epoch 2"):
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("kind", [TwoTower, GraphSAGE])
+def test_a_training_that_is_interrupted_keeps_no_data_and_leaves_a_network_that_encodes(as_a_device, kind):
+    data = BlockTaste(users=60, items=20).dataset()
+    parts, items = split(data, "leave_one_out"), weakref.ref(data.items)
+    engine = kind(dim=8, training={"epochs": 3, "warmup": 1})
+    with suppress(KeyboardInterrupt):
+        engine.fit(data, parts.train, context=FitContext(0, parts.validation, tracker=Interrupted()))
+    assert engine.epochs_ is None
+    assert not engine.model.training
+    del data, parts
+    gc.collect()
+    assert items() is None
