@@ -19,6 +19,8 @@ from recsys.tracking import Tracker
 
 _OWN_STORE = 2**29
 """Bytes of the object store of a Ray that is started here: partitions and their results are small."""
+_UNITS = 10_000
+"""Of a resource: Ray counts whole ten-thousandths and drops the rest."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def room_for_workers(resources: Mapping[str, float], threads: int, gpus: float) 
     by_cpus, found = int(resources.get("CPU", 0)) // threads, int(resources.get("GPU", 0))
     if not gpus:
         return by_cpus
-    return min(by_cpus, found // int(gpus) if gpus >= 1 else found * int(1 / gpus))
+    return min(by_cpus, found // int(gpus) if gpus >= 1 else found * (_UNITS // int(gpus * _UNITS)))
 
 
 def _connect(options: ComputeOptions, threads: int) -> None:

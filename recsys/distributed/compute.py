@@ -8,6 +8,9 @@ from pydantic import Field, field_validator
 
 from recsys.config import Config
 
+_LEAST_SHARE = 0.01
+"""Of a GPU: a process takes some hundred MiB of its memory before it computes anything."""
+
 
 class ComputeOptions(Config):
     """Where embedding, evaluation, trials of tuning and the nightly batch compute.
@@ -23,8 +26,8 @@ class ComputeOptions(Config):
             floating-point numbers depend on it in their last bits, so that only an equal number gives the bytes of a
             local run. On this machine none shares the CPUs among the ``workers``; without those, networks keep the
             threads of this process, and 1 (or ``OMP_NUM_THREADS=1``) makes room for a process a CPU.
-        gpus: of a worker over Ray, a number or a share: 0.5 puts two workers on a GPU. Those without one compute on the
-            CPU, whatever the node has.
+        gpus: of a worker over Ray, a number or a share of at least 0.01: 0.5 puts two workers on a GPU. Those without
+            one (0) compute on the CPU, whatever the node has.
     """
 
     engine: Literal["local", "ray"] = "local"
@@ -38,6 +41,8 @@ class ComputeOptions(Config):
     def _is_share_or_number(cls, gpus: float) -> float:
         if gpus > 1 and gpus != int(gpus):
             raise ValueError(f"{gpus} GPUs: above 1 it is a whole number")
+        if 0 < gpus < _LEAST_SHARE:
+            raise ValueError(f"{gpus} of a GPU: a share is at least {_LEAST_SHARE}; 0 computes on the CPU")
         return gpus
 
     @property

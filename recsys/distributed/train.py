@@ -135,8 +135,8 @@ def fit_over_ray(
         tracker: reports where it computes.
 
     Raises:
-        ConfigError: Ray is not installed or not reached, the engine has no training that can be shared, or the cluster
-            has no room for ``compute.workers``, of which another number learns other weights.
+        ConfigError: Ray is not installed or not reached, the engine has no training that can be shared, its workers
+            would share a GPU, or the cluster has no room for ``compute.workers``: another number learns other weights.
         RecsysError: the workers died again and again, or what one of them raised.
 
     Example::
@@ -152,6 +152,11 @@ def fit_over_ray(
             f"{engine.kind!r} does not train step by step, which workers could share; fit it in one process"
         )
     context, place, compute = context or FitContext(), shared(Path(folder)), compute or ComputeOptions(engine="ray")
+    if 0 < compute.gpus < 1 and engine.config.training.device != "cpu" and compute.workers != 1:
+        raise ConfigError(
+            f"compute.gpus = {compute.gpus:g} puts several workers of a training on one GPU, where NCCL does not join "
+            "them; give each a whole one (1), or none (0) with training.device = 'cpu'"
+        )
     files = TrainingFiles.write(place, data, train, context)
     with connected(compute, tracker or context.tracker) as cluster:
         if cluster.workers < (compute.workers or 1):
