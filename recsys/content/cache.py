@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import logging
 import math
@@ -196,8 +195,9 @@ class ContentCache:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with (self.directory / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        from filelock import FileLock  # takes longer than this module
+
+        with FileLock(self.directory / "lock"):
             yield
 
 

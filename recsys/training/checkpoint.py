@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -21,6 +20,11 @@ from torch import Tensor, nn
 
 from recsys.atomic import atomic_path
 from recsys.tracking import Tracker
+
+try:
+    import fcntl
+except ImportError:  # on Windows, which locks no folders
+    fcntl = None  # type: ignore[assignment]
 
 
 @dataclass
@@ -77,8 +81,8 @@ _NAME = re.compile(r"training(?:\.\d+-of-(\d+)\.\d+-\d+)?\.safetensors")
 class CheckpointFolder:
     """The folder of a training's checkpoints, locked from the first of them until the training, or its process, ends.
 
-    The folder itself is locked, so that no file is left. Where another training has the lock, or the file system knows
-    none, there is no lock, and nothing is removed.
+    The folder itself is locked, so that no file is left. Where another training has the lock, or the system knows none
+    of folders, there is no lock, and nothing is removed.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -99,7 +103,7 @@ class CheckpointFolder:
                 path.unlink(missing_ok=True)
 
     def _lock(self) -> bool:
-        if self._locked or not self._directory.is_dir():
+        if self._locked or fcntl is None or not self._directory.is_dir():
             return self._locked
         descriptor = os.open(self._directory, os.O_RDONLY)
         try:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+try:
+    import resource
+except ImportError:  # on Windows
+    resource = None  # type: ignore[assignment]
 
 
 @dataclass
@@ -18,7 +22,8 @@ class Cost:
     Args:
         seconds: wall time.
         peak_memory_mb: the highest resident memory of this process in MiB. Linux measures it anew for each block, with
-            what the process already held when the block began; elsewhere it is the highest since the process started.
+            what the process already held when the block began; macOS the highest since the process started; Windows
+            does not, and it is 0.
     """
 
     seconds: float = 0.0
@@ -42,5 +47,7 @@ def _peak_memory_mb() -> float:
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024
+    if resource is None:
+        return 0.0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
