@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from recsys.encoders.categorical import CategoricalEncoder
+from recsys.ranking import devices
 
 
 class TagsEncoder(CategoricalEncoder):
@@ -30,6 +31,12 @@ class TagsEncoder(CategoricalEncoder):
             of_padded: Tensor = self.project(shown.sum(1) / count.clamp(min=1)[:, None])
             return of_padded
         # Bags are summed without padding: a [n, T, width] tensor of tag vectors would be mostly padding.
+        if devices.runs_ahead(values):  # whose number of tags is not read: those of padding weigh nothing
+            share = (is_tag / count.clamp(min=1)[:, None]).to(self.table.weight.dtype)
+            summed: Tensor = self.project(
+                embedding_bag(values.clamp(min=0), self.table.weight, per_sample_weights=share, mode="sum")
+            )
+            return summed
         mean = embedding_bag(values[is_tag], self.table.weight, count.cumsum(0) - count, mode="mean")
         projected: Tensor = self.project(mean)
         return projected

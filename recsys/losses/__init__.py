@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from recsys.choices import Choices
 from recsys.losses.batch import Loss, LossBatch
-from recsys.losses.seen_ranges import SeenRanges
+from recsys.losses.seen_ranges import SeenRanges, own_targets
 
 LOSSES: Choices[Callable[..., Loss]] = Choices(
     "loss",
@@ -29,4 +29,4 @@ LOSSES: Choices[Callable[..., Loss]] = Choices(
     },
 )
 
-__all__ = ["LOSSES", "Loss", "LossBatch", "SeenRanges"]
+__all__ = ["LOSSES", "Loss", "LossBatch", "SeenRanges", "own_targets"]

@@ -38,6 +38,8 @@ class LossBatch:
         owners: int64, ascending rows of ``users``, the user of each position; None where each position has one.
         seen: candidates in the history before each position, which are no negatives there; None masks none.
         weights: factors of the terms of the positions; None weighs all by 1.
+        own: where a candidate is the position's own target, see `recsys.losses.own_targets`; None looks for it, which
+            is to wait for the device.
 
     Example:
         >>> import torch
@@ -57,6 +59,7 @@ class LossBatch:
     owners: Tensor | None = None
     seen: SeenRanges | None = None
     weights: Tensor | None = None
+    own: SeenRanges | None = None
 
     def position_users(self) -> Tensor:
         """[N, D]: the user vector of each position."""
@@ -76,12 +79,13 @@ def in_single_precision(compute: Callable[[L, LossBatch], Tensor]) -> Callable[[
 
     @wraps(compute)
     def computed(loss: L, batch: LossBatch) -> Tensor:
-        users, candidates, positives = (_single(part) for part in (batch.users, batch.candidates, batch.positives))
+        users, candidates, positives = (single(part) for part in (batch.users, batch.candidates, batch.positives))
         with torch.autocast(users.device.type, enabled=False):
             return compute(loss, replace(batch, users=users, candidates=candidates, positives=positives))
 
     return computed
 
 
-def _single(vectors: Tensor) -> Tensor:
+def single(vectors: Tensor) -> Tensor:
+    """``vectors`` in single precision, where they are in half."""
     return vectors.float() if vectors.itemsize < 4 else vectors

@@ -41,7 +41,9 @@ class Gbce:
     def __call__(self, batch: LossBatch) -> Tensor:
         """The mean over the positions."""
         users, log_q = batch.position_users(), batch.log_q
-        alpha = 1.0 if log_q is None else float((-log_q).exp().mean().clamp(min=1.0).reciprocal())
+        alpha: Tensor | float = 1.0
+        if log_q is not None:
+            alpha = (-log_q).exp().mean().clamp(min=1.0).reciprocal().double()
         beta = alpha * (self.t * (1 - 1 / alpha) + 1 / alpha)
         positive = logsigmoid((users * batch.positives).sum(1)) * beta
         is_negative = negative_mask(batch.candidate_rows, batch.target_rows, batch.seen)

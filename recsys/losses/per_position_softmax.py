@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from recsys.losses.batch import LossBatch
 from recsys.losses.gradients import block_rows, mean_with_gradients
-from recsys.losses.seen_ranges import SeenRanges
+from recsys.losses.seen_ranges import SeenRanges, own_targets
+from recsys.ranking import devices
 
 _LOG2E = 1 / math.log(2)
 _LEAST_SHARE = 1e-3
@@ -52,14 +54,15 @@ def _sum_and_gradients(
     total = u.new_zeros(())
     block = block_rows(c)
     buffer = u.new_empty(min(block, n), len(c))
-    drawn, column = _drawn_positives(batch.candidate_rows, batch.target_rows)
-    bounded = _logit_bound(u, c, p, offset) < 100
-    for start, (first, last, low, high) in zip(range(0, n, block), _bounds(n, block, drawn, seen), strict=True):
+    own = own_targets(batch.candidate_rows, batch.target_rows) if batch.own is None else batch.own
+    nowhere = own.start[:0]
+    bounded = not devices.runs_ahead(u) and _logit_bound(u, c, p, offset) < 100
+    for start, (first, last, low, high) in zip(range(0, n, block), _bounds(n, block, own, seen), strict=True):
         rows = slice(start, min(start + block, n))
         logits = buffer[: rows.stop - start]
         torch.addmm(offset, u[rows], c.T, alpha=_LOG2E, out=logits)
-        logits[drawn[first:last] - start, column[first:last]] = -torch.inf
-        excluded = (drawn[:0], drawn[:0]) if seen is None else seen.pairs(rows.start, rows.stop, slice(low, high))
+        logits[own.start[first:last] - start, own.candidate[first:last]] = -torch.inf
+        excluded = (nowhere, nowhere) if seen is None else seen.pairs(rows.start, rows.stop, slice(low, high))
         logits[excluded] = -torch.inf
         positive = target[rows]
         if not bounded:
@@ -126,12 +129,11 @@ def _smoothed(
     return moved, mean.mul_(weight)
 
 
-def _bounds(n: int, block: int, drawn: Tensor, seen: SeenRanges | None) -> list[list[int]]:
-    """For each block of the n positions: the range of its ``drawn`` positives and that of ``seen``; read at once."""
-    edges = torch.arange(0, n + block, block, device=drawn.device)
-    positives = torch.searchsorted(drawn, edges)
+def _bounds(n: int, block: int, own: SeenRanges, seen: SeenRanges | None) -> list[list[int]]:
+    """For each block of the n positions: those of ``own`` that meet it, and those of ``seen``."""
+    edges = np.arange(0, n + block, block)
     met = (edges[:-1], edges[:-1]) if seen is None else seen.meeting(edges[:-1], edges[1:])
-    bounds: list[list[int]] = torch.stack([positives[:-1], positives[1:], *met], 1).tolist()
+    bounds: list[list[int]] = np.stack([*own.meeting(edges[:-1], edges[1:]), *met], 1).tolist()
     return bounds
 
 
@@ -141,13 +143,3 @@ def _logit_bound(users: Tensor, candidates: Tensor, positives: Tensor, offset: T
         return 0.0
     longest = torch.maximum(candidates.norm(dim=1).amax(), positives.norm(dim=1).amax())
     return float(users.norm(dim=1).amax() * longest * _LOG2E + offset.abs().amax())
-
-
-def _drawn_positives(candidate_rows: Tensor, target_rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Where a candidate is the position's own target: int64 [M] positions, ascending, and int64 [M] columns."""
-    ordered, order = candidate_rows.sort()
-    first = torch.searchsorted(ordered, target_rows)
-    count = torch.searchsorted(ordered, target_rows, right=True) - first
-    position = torch.repeat_interleave(count)
-    repeat = torch.arange(len(position), device=count.device) - (count.cumsum(0) - count)[position]
-    return position, order[first[position] + repeat]

@@ -9,8 +9,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from recsys.data.vocabulary import MISSING
 from recsys.encoders.dropout import ByteDropout
 from recsys.encoders.sequence import SequenceEncoder
+from recsys.ranking import devices
 
 Features = Mapping[str, Tensor]
 """Feature name -> values, one row per entity; the only string-keyed value in the model."""
@@ -49,6 +51,11 @@ class IdEncoder(nn.Module):
         if self.training and self.drop:
             hidden = hidden | (torch.rand(len(rows), device=rows.device) < self.drop)
         shown = ~hidden
+        if len(rows) and devices.runs_ahead(rows):
+            # A shown row, if any, stands in for the hidden ones; its gradient gets zeros; their number is not read.
+            stand_in = torch.where(shown, rows, MISSING).amax().clamp(min=0)
+            everywhere: Tensor = self.table(torch.where(shown, rows, stand_in))
+            return torch.where(shown[:, None], everywhere, self.absent.to(everywhere.dtype))
         vectors: Tensor = self.table(rows[shown])
         return self.absent.to(vectors.dtype).expand(rows.shape[0], -1).index_put((shown,), vectors)
 

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import ParamsT
 
+from recsys.ranking import devices
+
 
 class RowAdam(torch.optim.Optimizer):
     r"""Adam row by row, for parameters whose gradients are sparse.
@@ -36,9 +38,9 @@ class RowAdam(torch.optim.Optimizer):
         for group in self.param_groups:
             for table in group["params"]:
                 if table.grad is not None:
-                    self._update(table, table.grad.coalesce(), group["lr"], group["weight_decay"])
+                    self._update(table, *_row_sums(table.grad), group["lr"], group["weight_decay"])
 
-    def _update(self, table: Tensor, grad: Tensor, rate: float, decay: float) -> None:
+    def _update(self, table: Tensor, rows: Tensor, values: Tensor, rate: float, decay: float) -> None:
         state = self.state[table]
         if not state:
             state["step"] = torch.zeros((), dtype=torch.double)  # on the CPU: the name by which PyTorch leaves it there
@@ -46,13 +48,28 @@ class RowAdam(torch.optim.Optimizer):
             state["second"] = torch.zeros_like(table)
         state["step"] += 1
         now = float(state["step"])
-        rows, values = grad.indices()[0], grad.values()
         decayed = self.BETA ** (now - state["last"][rows])
         second = state["second"][rows].mul_(decayed[:, None]).addcmul_(values, values, value=1 - self.BETA)
         state["second"][rows], state["last"][rows] = second, now
         change = values / second.div_(1 - self.BETA**now).sqrt_().add_(self.EPSILON)
         weights = table[rows] if not decay else table[rows].mul_(1 - rate * decay)
         table[rows] = weights.sub_(change, alpha=rate)
+
+
+def _row_sums(grad: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows of a sparse gradient [n, D], and the sum of the values of each.
+
+    On a device that computes ahead there are as many as the gradient has values, for how many rows are distinct is not
+    read: the last row fills up, with its sum, so that to write what follows from it is the same again.
+    """
+    if grad.is_coalesced() or not grad._nnz() or not devices.runs_ahead(grad):
+        grad = grad.coalesce()
+        return grad.indices()[0], grad.values()
+    rows, order = grad._indices()[0].sort(stable=True)
+    place = torch.cat([rows.new_zeros(1), (rows[1:] != rows[:-1]).cumsum(0)])
+    sums = torch.zeros_like(grad._values()).index_add_(0, place, grad._values()[order])
+    taken = torch.minimum(torch.arange(len(rows), device=rows.device), place[-1])
+    return torch.zeros_like(rows).scatter_(0, place, rows)[taken], sums[taken]
 
 
 def row_tables(module: nn.Module) -> set[Tensor]:

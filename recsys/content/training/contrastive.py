@@ -15,6 +15,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from recsys.losses.batch import single
+
 
 def multiple_negatives(left: Tensor, right: Tensor, left_ids: Tensor, right_ids: Tensor, temperature: float) -> Tensor:
     r"""Multiple-negatives ranking (InfoNCE with in-batch negatives) in both directions (Henderson et al., 2017).
@@ -37,7 +39,8 @@ def multiple_negatives(left: Tensor, right: Tensor, left_ids: Tensor, right_ids:
         >>> round(multiple_negatives(pairs, pairs, ids, ids, 1.0).item(), 4)  # log(1 + exp(-1))
         0.3133
     """
-    logits = left @ right.T / temperature
+    with torch.autocast(left.device.type, enabled=False):  # a half has three digits
+        logits = single(left) @ single(right).T / temperature
     same = (left_ids[:, None] == right_ids) | (right_ids[:, None] == right_ids) | (left_ids[:, None] == left_ids)
     diagonal = torch.eye(len(left), dtype=torch.bool, device=left.device)
     logits = logits.masked_fill(same & ~diagonal, -torch.inf)

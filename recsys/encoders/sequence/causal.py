@@ -66,7 +66,7 @@ class CausalEncoder(nn.Module):
     def encode_last(self, table: Tensor, rows: Tensor, lengths: Tensor, times: Tensor | None = None) -> Tensor:
         """See `SequenceEncoder.encode_last`."""
         result = self.empty.to(table.dtype).repeat(len(lengths), 1)
-        for users, positions in rectangles(lengths):
+        for users, positions in rectangles(lengths) if len(rows) else ():
             recency = torch.arange(positions.shape[1] - 1, -1, -1, device=lengths.device)[None]
             states = self._states(
                 vectors_at(table, rows, positions), recency, None if times is None else times[positions]
@@ -101,8 +101,9 @@ def rectangles(lengths: Tensor, max_tokens: int = 8192) -> Iterator[tuple[Tensor
     """
     start = lengths.cumsum(0) - lengths
     order = torch.argsort(lengths, stable=True)
-    for length, same in zip(*torch.unique_consecutive(lengths[order], return_counts=True), strict=True):
-        equally_long, order = order[: int(same)], order[int(same) :]
+    distinct, counts = torch.unique_consecutive(lengths[order], return_counts=True)
+    for length, same in zip(distinct.tolist(), counts.tolist(), strict=True):
+        equally_long, order = order[:same], order[same:]
         if length > 0:
-            for part in torch.split(equally_long, max(max_tokens // int(length), 1)):
-                yield part, start[part][:, None] + torch.arange(int(length), device=lengths.device)
+            for part in torch.split(equally_long, max(max_tokens // length, 1)):
+                yield part, start[part][:, None] + torch.arange(length, device=lengths.device)

@@ -68,7 +68,7 @@ class MaskedEncoder(nn.Module):
             None,
         )
         result = without_history[0].repeat(len(lengths), 1)
-        for users, positions in rectangles(lengths):
+        for users, positions in rectangles(lengths) if len(rows) else ():
             extended = torch.cat([positions, positions[:, -1:]], 1)  # the appended event, which is masked
             recency = torch.arange(positions.shape[1], -1, -1, device=lengths.device)[None]
             masked = torch.zeros_like(extended, dtype=torch.bool)

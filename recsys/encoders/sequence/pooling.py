@@ -68,7 +68,7 @@ class DecayedPooling(nn.Module):
         """See `SequenceEncoder.encode_last`."""
         rates, total = self.rates(), lengths.new_zeros(len(lengths), self.heads, dtype=table.dtype)
         pooled = lengths.new_zeros(self.heads, len(lengths), self.dim, dtype=table.dtype)
-        owner, newest = torch.repeat_interleave(lengths), lengths.cumsum(0) - 1
+        owner, newest = torch.repeat_interleave(lengths, output_size=len(rows)), lengths.cumsum(0) - 1
         for start in range(0, len(rows), _BLOCK):
             positions = torch.arange(start, min(start + _BLOCK, len(rows)), device=lengths.device)
             users, vectors = owner[positions], vectors_at(table, rows, positions)

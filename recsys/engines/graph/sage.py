@@ -33,7 +33,7 @@ from recsys.engines.learning import run_training, validation_metric
 from recsys.engines.modules import load_module
 from recsys.engines.storage import known_rows, seen_table
 from recsys.engines.two_tower.tower_inputs import TowerInputs
-from recsys.losses import LOSSES, LossBatch
+from recsys.losses import LOSSES, LossBatch, SeenRanges, own_targets
 from recsys.models.build import ModelOptions, build_tower
 from recsys.models.feature_table import FeatureTable, Taken
 from recsys.models.sage import Block, SageModel, mean_matrix, sample_block
@@ -207,6 +207,7 @@ class _PreparedBatch:
     candidates: Tensor
     targets: Tensor
     log_q: Tensor
+    own: SeenRanges
 
 
 class _Task:
@@ -257,12 +258,10 @@ class _Task:
             item,
             drawn.log_q,
         )
-        return _PreparedBatch(
-            block,
-            self.items.take(block.items[2], device),
-            self.users.take(block.users[2], device),
-            *(torch.from_numpy(array) for array in arrays),
-        )
+        owners, places, positives, candidates, targets, log_q = map(torch.from_numpy, arrays)
+        features = self.items.take(block.items[2], device), self.users.take(block.users[2], device)
+        own = own_targets(candidates, targets)
+        return _PreparedBatch(block, *features, owners, places, positives, candidates, targets, log_q, own)
 
     def prepared_loss(self, prepared: _PreparedBatch) -> Tensor:
         items, users = self.items.gather(prepared.items), self.users.gather(prepared.users)
@@ -270,7 +269,8 @@ class _Task:
         scored = normalize(z_items, dim=1)
         users_scored = normalize(z_users, dim=1)[prepared.owners] / self.config.temperature
         vectors = (users_scored, scored[prepared.drawn], scored[prepared.positives])
-        return self.compute_loss(LossBatch(*vectors, prepared.candidates, prepared.targets, prepared.log_q))
+        batch = LossBatch(*vectors, prepared.candidates, prepared.targets, prepared.log_q, own=prepared.own)
+        return self.compute_loss(batch)
 
     def examples(self, batch: NDArray[np.int64]) -> float:
         return len(batch)

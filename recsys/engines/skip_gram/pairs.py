@@ -59,10 +59,11 @@ class SkipGram:
 
     def loss(self, batch: Pairs, rng: np.random.Generator) -> Tensor:
         device = self.module.inner.weight.device
-        drawn = torch.from_numpy(self.sampler.sample(batch[:, 1], rng).rows).to(device)
-        rows = torch.from_numpy(batch).to(device)
+        sampled = self.sampler.sample(batch[:, 1], rng).rows
+        drawn, rows = (torch.from_numpy(part).to(device, non_blocking=True) for part in (sampled, batch))
         centre, context = self.module.inner(rows[:, 0]), self.module.outer(rows[:, 1])
-        scores = (centre @ self.module.outer(drawn).T).masked_fill(drawn == rows[:, 1:], -torch.inf)
+        with torch.autocast(device.type, enabled=False):  # a half has three digits
+            scores = (centre @ self.module.outer(drawn).T).masked_fill(drawn == rows[:, 1:], -torch.inf)
         positive = nn.functional.softplus(-(centre * context).sum(1))
         negative = nn.functional.softplus(scores).mean(1) * self.k
         return (positive + negative).mean()

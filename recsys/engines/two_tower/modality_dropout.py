@@ -72,4 +72,4 @@ class ModalityDropout:
         """Replaces the values [n, ...] of hidden inputs by ``missing`` (`items` or `users`)."""
         for name, values in features.items():
             if self.part[name] in hidden:
-                features[name] = missing[name].to(values.device).expand_as(values)
+                features[name] = missing[name].to(values.device, non_blocking=True).expand_as(values)

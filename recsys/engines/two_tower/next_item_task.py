@@ -15,7 +15,7 @@ from recsys.engines.two_tower.batches import SequenceBatch, Windows, cut_windows
 from recsys.engines.two_tower.first_interactions import FirstInteractions
 from recsys.engines.two_tower.modality_dropout import ModalityDropout
 from recsys.engines.two_tower.tower_inputs import HISTORY, ID
-from recsys.losses import Loss, LossBatch, SeenRanges
+from recsys.losses import Loss, LossBatch, SeenRanges, own_targets
 from recsys.models.feature_table import FeatureTable, Taken
 from recsys.models.two_tower import TwoTowerModel
 from recsys.negatives import Sampler
@@ -65,6 +65,7 @@ class PreparedBatch:
         log_q: float32 [C], see `recsys.losses.LossBatch`.
         seen: see `recsys.losses.LossBatch`.
         weights: float32 [N]; None where all targets weigh alike.
+        own: see `recsys.losses.LossBatch`.
     """
 
     items: Taken
@@ -81,6 +82,7 @@ class PreparedBatch:
     log_q: Tensor | None
     seen: SeenRanges | None
     weights: Tensor | None
+    own: SeenRanges
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,7 @@ class NextItemTask:
         in_histories = sequence.items.reshape(-1)
         rows = _distinct(np.concatenate([in_histories[in_histories >= 0], candidates]))
         padding_mask, device = sequence.items < 0, self.module.project.weight.device
+        both = torch.from_numpy(candidates), torch.from_numpy(sequence.targets)
         return PreparedBatch(
             items=self.data.items.take(rows, device),
             users=self.data.users.take(sequence.users, device),
@@ -156,13 +159,14 @@ class NextItemTask:
             padding_mask=torch.from_numpy(padding_mask),
             times=torch.from_numpy(sequence.times) if self.data.has_timestamps else None,
             positions=torch.from_numpy(sequence.positions),
-            candidates=torch.from_numpy(candidates),
+            candidates=both[0],
             candidate_columns=torch.from_numpy(np.searchsorted(rows, candidates)),
-            targets=torch.from_numpy(sequence.targets),
+            targets=both[1],
             target_columns=torch.from_numpy(np.searchsorted(rows, sequence.targets)),
             log_q=None if log_q is None else torch.from_numpy(log_q),
             seen=self._seen(batch, sequence, candidates),
             weights=None if self.weights is None else torch.from_numpy(self.weights[_sources(batch, sequence)]),
+            own=own_targets(*both),
         )
 
     def prepared_loss(self, prepared: PreparedBatch) -> Tensor:
@@ -182,6 +186,7 @@ class NextItemTask:
                 prepared.log_q,
                 seen=prepared.seen,
                 weights=prepared.weights,
+                own=prepared.own,
             )
         )
 
@@ -204,7 +209,8 @@ class NextItemTask:
         if self.data.firsts is None:
             return None
         found = self.data.firsts.seen_candidates(windows, sequence, candidates)
-        return SeenRanges(*(torch.from_numpy(part) for part in found))
+        start, stop, candidate = map(torch.from_numpy, found)
+        return SeenRanges(start, stop, candidate)
 
     def _users(self, prepared: PreparedBatch, vectors: Tensor, static: Tensor) -> Tensor:
         """The user vector of each target, from the ``vectors`` of the distinct items and the users' encoded inputs."""
