@@ -37,7 +37,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 _FOLDERS = "content data encoders engines experiment files fitted losses models negatives ranking training"
 _FILES = (
     "atomic choices config configurable digest docstrings embedding_table engine errors json_values "
-    "names seeding threads tracking evaluation/evaluate evaluation/metrics registry/bundle registry/finite "
+    "devices names seeding tracking evaluation/evaluate evaluation/metrics registry/bundle registry/finite "
     "registry/trial retrieval/fallback retrieval/segments"
 )
 _OUTPUT_FILES = (

@@ -9,7 +9,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing import get_context
@@ -22,7 +22,6 @@ import torch
 from recsys.content.cache import BlockMap, in_turn
 from recsys.data.vocabulary import Rows
 from recsys.errors import RecsysError
-from recsys.threads import limited_threads
 from recsys.tracking import SilentTracker, Tracker, tracked
 
 R = TypeVar("R")
@@ -35,6 +34,8 @@ _LOSSES_OF_ONE = 3
 """Processes that one block may lose."""
 _LAST_SECONDS = 5.0
 """For a process whose pipe has ended, to end by itself."""
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
+"""Of linear algebra, and of tokenizers."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ class _Pool(Generic[R]):
         context = get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, self._packed), daemon=True, name="recsys blocks")
-        with limited_threads(self._threads):
+        with _limited_threads(self._threads):
             process.start()
         theirs.close()  # so that the pipe ends with the worker
         self._give(ours, process)
@@ -247,3 +248,15 @@ def _packed_failure(error: Exception) -> bytes:
         for note in error.__notes__:
             told.add_note(note)
         return pickle.dumps(_Failure(told))
+
+
+@contextmanager
+def _limited_threads(count: int) -> Iterator[None]:
+    """Context manager: processes that are started inside have ``count`` threads each."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, str(count)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})

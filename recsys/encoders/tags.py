@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from recsys import devices
 from recsys.encoders.categorical import CategoricalEncoder
-from recsys.ranking import devices
 
 
 class TagsEncoder(CategoricalEncoder):

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recsys import devices
 from recsys.losses.batch import LossBatch
 from recsys.losses.gradients import block_rows, mean_with_gradients
 from recsys.losses.seen_ranges import SeenRanges, own_targets
-from recsys.ranking import devices
 
 _LOG2E = 1 / math.log(2)
 _LEAST_SHARE = 1e-3

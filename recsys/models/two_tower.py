@@ -9,10 +9,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from recsys import devices
 from recsys.data.vocabulary import MISSING
 from recsys.encoders.dropout import ByteDropout
 from recsys.encoders.sequence import SequenceEncoder
-from recsys.ranking import devices
 
 Features = Mapping[str, Tensor]
 """Feature name -> values, one row per entity; the only string-keyed value in the model."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import ParamsT
 
-from recsys.ranking import devices
+from recsys import devices
 
 
 class RowAdam(torch.optim.Optimizer):

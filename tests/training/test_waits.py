@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from recsys import devices
 from recsys.data.read import read_dataset
 from recsys.encoders.tags import TagsEncoder
 from recsys.engines.graph.sage import GraphSAGE
@@ -19,7 +20,6 @@ from recsys.engines.skip_gram.item2vec import Item2Vec
 from recsys.engines.two_tower.sequence import HSTU, GRU4Rec, SASRec
 from recsys.engines.two_tower.two_tower import TwoTower
 from recsys.models.two_tower import IdEncoder
-from recsys.ranking import devices
 from recsys.training import loop
 from recsys.training.row_adam import RowAdam
 
