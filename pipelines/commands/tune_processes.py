@@ -8,9 +8,9 @@ import time
 
 from pipelines.commands.tune_ray import run_workers_over_ray
 from pipelines.commands.tune_worker import Job, Worker, work_alone
+from recsys.content.processes import limited_threads
 from recsys.errors import ConfigError, RecsysError
 from recsys.experiment.study import Study
-from recsys.threads import limited_threads
 from recsys.tracking import Tracker
 
 _LONGEST_WAIT = 5.0

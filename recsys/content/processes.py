@@ -182,7 +182,7 @@ class _Pool(Generic[R]):
         context = get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, self._packed), daemon=True, name="recsys blocks")
-        with _limited_threads(self._threads):
+        with limited_threads(self._threads):
             process.start()
         theirs.close()  # so that the pipe ends with the worker
         self._give(ours, process)
@@ -251,7 +251,7 @@ def _packed_failure(error: Exception) -> bytes:
 
 
 @contextmanager
-def _limited_threads(count: int) -> Iterator[None]:
+def limited_threads(count: int) -> Iterator[None]:
     """Context manager: processes that are started inside have ``count`` threads each."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, str(count)))
