@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from recsys.data.column_profile import ColumnWarning
 from recsys.data.splits.partition import Split
+from recsys.data.vocabulary import row_counts
 
 _GROUP = 20
 """Entities in a group of (nearly) equal training counts, at least."""
@@ -59,7 +60,7 @@ class Counts:
         if has_order:
             newest = np.argsort(split.train.time, kind="stable")[-max(len(held_out), 1) :]
             recent = np.bincount(getattr(split.train, what)[newest], minlength=size)
-        counted = np.bincount(getattr(split.train, what), minlength=size)
+        counted = row_counts(getattr(split.train, what), size)
         return cls(counted, recent, np.bincount(held_out, minlength=size))
 
 

@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from recsys.data.vocabulary import row_counts
+
 Floats = NDArray[np.float32]
 _ENTRIES = 1 << 26
 """Entries of a tall dense matrix that are held at a time: 256 MiB."""
@@ -40,7 +42,7 @@ def by_degrees(matrix: sp.csr_array, users: float, items: float) -> sp.csr_array
 
 
 def _powers(matrix: sp.csr_array, axis: int, power: float) -> Floats:
-    counts = np.diff(matrix.indptr) if axis else np.bincount(matrix.indices, minlength=matrix.shape[1])
+    counts = np.diff(matrix.indptr) if axis else row_counts(matrix.indices, matrix.shape[1])
     powers: Floats = (np.maximum(counts, 1).astype(np.float64) ** power).astype(np.float32)
     return powers
 

@@ -14,7 +14,7 @@ from recsys.configurable import EngineConfig
 from recsys.data.dataset import Dataset
 from recsys.data.entities import EntityTable
 from recsys.data.interactions import Interactions
-from recsys.data.vocabulary import Vocabulary
+from recsys.data.vocabulary import Vocabulary, row_counts
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.sparse import as_matrix
@@ -70,7 +70,7 @@ class BPR(Engine):
 
         self.items, self.users = data.items.vocabulary, data.users.vocabulary
         self.item_counts = train.item_counts(data.n_items)
-        self.user_counts = np.bincount(train.user, minlength=data.n_users)
+        self.user_counts = row_counts(train.user, data.n_users)
         context.tracker.progress(f"bpr: {self.config.iterations} passes over {len(train):,} interactions")
         with threadpool_limits(1, "blas"):
             model = BayesianPersonalizedRanking(

@@ -24,7 +24,7 @@ from recsys.data.features.features import FeatureSet
 from recsys.data.graph import Graph
 from recsys.data.histories import Histories
 from recsys.data.interactions import Interactions
-from recsys.data.vocabulary import MISSING
+from recsys.data.vocabulary import MISSING, row_counts
 from recsys.embedding_table import EmbeddingTable
 from recsys.engine import Engine, FitContext, Request, Vectors
 from recsys.engines.device_copy import DeviceCopy, near
@@ -84,7 +84,7 @@ class GraphSAGE(Engine):
             FeatureSet.fit(data.items, np.unique(train.item), self.config.features),
             FeatureSet.fit(data.users, np.unique(train.user), self.config.features),
             train.item_counts(data.n_items),
-            np.bincount(train.user, minlength=data.n_users) > 0,
+            row_counts(train.user, data.n_users) > 0,
             {},
             data.has_timestamps,
         )
