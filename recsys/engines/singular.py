@@ -13,8 +13,10 @@ from torch import Tensor
 from recsys.data.vocabulary import row_counts
 
 Floats = NDArray[np.float32]
-_ENTRIES = 1 << 26
-"""Entries of a tall dense matrix that are held at a time: 256 MiB."""
+_TALL = 1 << 26
+"""Entries of the largest basis that is held whole: 256 MiB."""
+_ENTRIES = 1 << 24
+"""Entries of a block of a larger one: 64 MiB."""
 
 
 def degrees(matrix: sp.csr_array, axis: int, power: float) -> sp.dia_array:
@@ -58,7 +60,7 @@ def truncated_svd(
     more than 256 MiB is never held: its products are summed over blocks of rows.
     """
     columns = min(rank + spare, *matrix.shape)
-    if matrix.shape[0] * columns > _ENTRIES:
+    if matrix.shape[0] * columns > _TALL:
         side = _side_by_blocks(matrix, columns, rng, rounds)
     else:
         basis = rng.standard_normal((matrix.shape[0], columns), np.float32)
@@ -73,13 +75,12 @@ def truncated_svd(
 
 def _side_by_blocks(matrix: sp.csr_array, columns: int, rng: np.random.Generator, rounds: int) -> Floats:
     """The transpose [I, U] times the basis of `truncated_svd`, of which a block of rows is held."""
-    parts, size = [part for _, part in _blocks(matrix, _ENTRIES // columns)], (matrix.shape[1], columns)
-    side = np.zeros(size, np.float32)
-    for part in parts:
+    rows, side = max(_ENTRIES // columns, 1), np.zeros((matrix.shape[1], columns), np.float32)
+    for _, part in _blocks(matrix, rows):
         side += part.T @ rng.standard_normal((part.shape[0], columns), np.float32)
     for _ in range(rounds):
         squares, sums = np.zeros((side.shape[1], side.shape[1]), np.float32), np.zeros_like(side)
-        for part in parts:
+        for _, part in _blocks(matrix, rows):
             basis = part @ side
             squares += basis.T @ basis
             sums += part.T @ basis
@@ -88,7 +89,7 @@ def _side_by_blocks(matrix: sp.csr_array, columns: int, rng: np.random.Generator
 
 
 def _blocks(matrix: sp.csr_array, rows: int) -> Iterator[tuple[slice, sp.csr_array]]:
-    """Blocks of at most ``rows`` rows, without a copy."""
+    """Blocks of at most ``rows`` rows, of which SciPy makes a copy where it is much smaller than the matrix."""
     for start in range(0, matrix.shape[0], rows):
         stop = min(start + rows, matrix.shape[0])
         first, last = matrix.indptr[[start, stop]]
