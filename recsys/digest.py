@@ -43,7 +43,7 @@ def file_sha256(path: Path) -> str:
 
 
 def files_digest(paths: Iterable[Path]) -> str:
-    """A digest of the paths and the bytes of files, see `file_sha256`; one that cannot be read counts as such.
+    """A digest of the paths and the bytes of files, see `file_sha256`; what cannot be read, and a pipe, count as such.
 
     Example:
         >>> import tempfile
@@ -56,7 +56,7 @@ def files_digest(paths: Iterable[Path]) -> str:
 
     def sha256(path: Path) -> str:
         try:
-            return file_sha256(path)
+            return file_sha256(path) if path.is_file() else ""  # of a pipe a read waits
         except OSError:
             return ""
 

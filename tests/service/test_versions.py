@@ -1,17 +1,19 @@
 """Versions: a moved alias, a damaged version, a challenger and a shadow, over a source in memory."""
 
 import json
+import os
 
 import pytest
 
 import recsys as rs
 from recsys.errors import ArtifactError, PromotionError
 from recsys.registry.bundle import Bundle
+from recsys.retrieval.batch import RecommendOptions
 from recsys.service.exposures import arm_of
 from recsys.service.model import ServedModel
 from recsys.service.questions import Question
 from recsys.service.state import Experiment, ServiceState
-from recsys.service.versions.source import FolderSource
+from recsys.service.versions.source import FolderSource, Serving
 from tests.service.conftest import shop
 
 
@@ -122,6 +124,39 @@ def test_a_file_that_is_being_written_is_not_read_before_it_stands_still(state):
     source.beside = "short"
     looks(service, 2)
     assert service.models.champion is source.models["c"]
+
+
+def test_files_that_never_stand_still_are_told(state):
+    source = Aliases(champion="a")
+    service = state(source)
+    old = service.models.champion
+    for number in range(10):
+        assert not service.watcher.refused
+        source.beside = f"edited {number}"
+        looks(service, 1)
+    source.aliases["champion"] = "b"
+    source.beside = "edited once more"
+    looks(service, 1)
+    assert service.models.champion is old
+    assert service.watcher.refused["champion"].startswith("b: data, lists of items or texts change before they can be")
+    looks(service, 1)
+    assert service.models.champion is source.models["b"]
+    assert not service.watcher.refused
+    for number in range(20):  # edits of which each is read are no unrest
+        source.beside = f"edited later {number}"
+        looks(service, 2)
+        assert not service.watcher.refused
+
+
+def test_a_pipe_in_the_place_of_a_list_is_told_and_not_waited_for(tmp_path, state):
+    data, deny = shop(), tmp_path / "deny.csv"
+    Bundle(rs.EASE().fit(data), data).save(tmp_path / "bundle")
+    deny.touch()
+    service = state(FolderSource(tmp_path / "bundle", Serving(RecommendOptions(deny=deny))))
+    deny.unlink()
+    os.mkfifo(deny)
+    looks(service, 2)
+    assert "it is a pipe, not a regular file" in service.watcher.refused["champion"]
 
 
 def test_a_service_starts_with_what_stood_still_while_it_was_read(state):

@@ -19,6 +19,8 @@ _AGAIN_SECONDS = 30.0
 """A version that could not be loaded is tried again after so long."""
 _ATTEMPTS = 5
 """Of reading what a model is served with at the start, where it changes meanwhile."""
+_RESTLESS = 10
+"""Looks at which what a model is to be served with has changed again, from which on it is told."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,13 @@ class _Slot:
 
     Args:
         seen: the inputs at the last look: a file that is being written is not read before it stands still.
+        changes: of the inputs, one after the other, none of which could be read.
     """
 
     source: Source
     alias: str
     seen: str = ""
+    changes: int = 0
     loaded: _Wanted | None = None
     refused: _Refused | None = None
 
@@ -176,8 +180,10 @@ class Watcher:
                     reason = f"no version has the alias {slot.alias!r}"
                     self._note(name, slot, _Refused(_Wanted("", ""), reason, time.monotonic()))
                 elif (wanted := _Wanted(version, inputs)) == slot.loaded:
-                    slot.refused = None
-                elif (still or inputs == slot.served_with) and not slot.waits(wanted):
+                    slot.refused, slot.changes = None, 0
+                elif not still and inputs != slot.served_with:
+                    self._moved(name, slot, wanted)
+                elif not slot.waits(wanted):
                     self._change(name, slot, wanted)
 
     def _change(self, name: str, slot: _Slot, wanted: _Wanted) -> None:
@@ -187,8 +193,10 @@ class Watcher:
             found = self._model(slot, wanted)
         except Exception as error:  # a damaged version must not end the service
             found = error
-        if slot.source.inputs() != wanted.inputs:
-            return  # it may have read half of a file; read again at a later look
+        if slot.source.inputs() != wanted.inputs:  # it may have read half of a file; read again at a later look
+            self._moved(name, slot, wanted)
+            return
+        slot.changes = 0
         if isinstance(found, Exception):
             self._refuse(name, slot, wanted, found)
             return
@@ -199,6 +207,16 @@ class Watcher:
         changed = before is None or before.inputs != wanted.inputs
         seconds = round(time.monotonic() - started, 2)
         self._messages.info("model_changed", **told, inputs_changed=changed, seconds=seconds)
+
+    def _moved(self, name: str, slot: _Slot, wanted: _Wanted) -> None:
+        """Tells of files that change again and again, so that they, and versions meanwhile, are not served."""
+        slot.changes += 1
+        if slot.changes >= _RESTLESS:
+            reason = (
+                "data, lists of items or texts change before they can be read, again and again; write them less often, "
+                "or look at them more often (--poll)"
+            )
+            self._note(name, slot, _Refused(_Wanted(wanted.version, ""), reason, time.monotonic()))
 
     def _model(self, slot: _Slot, wanted: _Wanted) -> ServedModel:
         """The model; one that another slot has is not loaded twice."""
