@@ -105,6 +105,8 @@ def checked_path(what: str, value: object) -> Path:
     """
     if not isinstance(value, str | PathLike):
         raise DataError(f"{what} is {described(value)}, not a path; give a text or a Path")
+    if "\0" in str(value):
+        raise DataError(f"{what} is {str(value)[:60]!r}; no file can have this name")
     return Path(value)
 
 

@@ -51,6 +51,15 @@ CASES = {
     "a text as lengths": (lambda: rs.evaluate(EASE, DATA, SPLIT, ks="10"), "whole numbers of at least 1"),
     "no table": (lambda: rs.read_dataset(None), "interactions is None; give a path, an address or a DataFrame"),
     "a number as users": (lambda: rs.read_dataset(FRAME, users=7), "users is an int; give a path"),
+    "a list as a baseline": (lambda: rs.evaluate(EASE, DATA, SPLIT, baseline=["ease"]), "baseline is a list, none of"),
+    "a frame as a baseline": (lambda: rs.evaluate(EASE, DATA, SPLIT, baseline=FRAME), "baseline is a DataFrame, none"),
+    "no engine in a bundle": (lambda: rs.Bundle(None, DATA), f"None {NO_ENGINE}"),
+    "a class in a bundle": (lambda: rs.Bundle(rs.EASE, DATA), f"the class EASE {NO_ENGINE}"),
+    "an engine that is not fitted in a bundle": (lambda: rs.Bundle(rs.EASE(), DATA), "is not fitted"),
+    "a folder that no system has": (
+        lambda: rs.write_recommendations(EASE, DATA, "a\0b"),
+        r"directory is 'a\\x00b'; no",
+    ),
     "no folder for lists": (lambda: rs.write_recommendations(EASE, DATA, None), "directory is None, not a path; give"),
     "no folder of lists": (lambda: rs.read_recommendations(EASE), "directory is an EASE, not a path"),
     "no batch": (lambda: rs.write_redis(7, "x"), "directory is an int, not a path"),
@@ -64,6 +73,12 @@ CASES = {
     "no folder for an export": (lambda: rs.export_bundle(rs.Bundle(EASE, DATA), 7), "folder is an int, not a path"),
     "frame to split": (lambda: rs.split(FRAME), NO_DATA),
 }
+
+
+@pytest.mark.parametrize("columns", [["user_id"], 7, FRAME, "user_id"], ids=str)
+def test_columns_are_a_dict(columns):
+    with pytest.raises(rs.ConfigError, match=r"columns is .*; give a dict, as {'user_id'"):
+        rs.read_dataset(FRAME, columns=columns)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -94,7 +94,7 @@ def read_dataset(
     files = [interactions] if test_interactions is None else [interactions, test_interactions]
     if given := sorted({"source", "interactions", "user_schema", "item_schema"} & set(options)):
         raise ConfigError(f"read_dataset has no option {given[0]!r}; kinds of columns are given by schema")
-    known = {"columns": _columns(columns or {}), "duplicates": duplicates}
+    known = {"columns": _columns({} if columns is None else columns), "duplicates": duplicates}
     config = parse(DataConfig, {**known, **options}, "read_dataset")
     raw = read_sources(files, users, items, issues, config)
     if issues.errors and schema:  # without the table, every column of the schema would be reported as unknown
@@ -127,7 +127,9 @@ def load_dataset(name: str) -> Dataset:
 
 
 def _columns(names: Mapping[str, str | Mapping[str, float] | Mapping[str, str]]) -> InteractionColumns:
-    for name in names:
+    if not isinstance(names, Mapping):
+        raise ConfigError(f"columns is {described(names)}; give a dict, as {{'user_id': 'customer'}}")
+    for name in map(str, names):
         if name not in _FIELDS:
             raise ConfigError(f"columns names {name!r}{did_you_mean(name, _FIELDS) or '.'} Known: {', '.join(_FIELDS)}")
     return parse(InteractionColumns, {_FIELDS[name]: value for name, value in names.items()}, "columns")

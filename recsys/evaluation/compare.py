@@ -171,8 +171,8 @@ def _check(names: Sequence[str], baseline: str | None, ks: Sequence[int]) -> Non
         raise DataError(f"the name {unnamed[0]!r} is {described(unnamed[0])}; names in a report are texts")
     if not names:
         raise DataError("nothing to evaluate: give at least one engine or list")
-    if baseline is not None and baseline not in names:
-        raise DataError(f"baseline = {baseline!r} is none of those evaluated: {', '.join(names)}")
+    if baseline is not None and not (isinstance(baseline, str) and baseline in names):
+        raise DataError(f"baseline is {described(baseline)}, none of those evaluated: {', '.join(names)}")
     if not isinstance(ks, Sequence):
         raise DataError(f"ks is {described(ks)}; give list lengths, as ks=(10,)")
     if not ks or not all(isinstance(k, int | np.integer) and k >= 1 for k in ks):

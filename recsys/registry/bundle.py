@@ -20,6 +20,7 @@ from recsys.engines import ENGINES
 from recsys.errors import ArtifactError, checked_path
 from recsys.files.stored_json import as_written, check_kinds, read_object
 from recsys.json_values import JsonMapping
+from recsys.ranking import check_fitted
 from recsys.registry.finite import check_finite_files
 from recsys.registry.trial import try_engine, try_fallback
 from recsys.retrieval.fallback import Fallback
@@ -91,14 +92,14 @@ class Bundle:
     folder: Path | None = None
 
     def __post_init__(self) -> None:
+        check_fitted(self.engine)
         check_dataset(self.data)
         if self.fallback is None:
             object.__setattr__(self, "fallback", Fallback.fit(self.data))
         if not self.keep_histories and len(self.data.interactions):
             object.__setattr__(self, "data", replace(self.data, interactions=Interactions.empty()))
         if not self.lineage.data_fingerprint:
-            made = replace(self.lineage, data_fingerprint=self.data.fingerprint)
-            object.__setattr__(self, "lineage", made)
+            object.__setattr__(self, "lineage", replace(self.lineage, data_fingerprint=self.data.fingerprint))
 
     def __repr__(self) -> str:
         version = f", version={self.version!r}" if self.version else ""
@@ -263,14 +264,13 @@ def _digests(directory: Path) -> dict[str, str]:
     """
     result = {}
     for path in sorted(directory.rglob("*")):
-        name = path.relative_to(directory).as_posix()
         stored = path.is_file() or path.is_dir()  # a pipe would be waited for
         if not stored or path.is_symlink() or path.suffix in {".pkl", ".pickle", ".pt", ".joblib"}:
             raise ArtifactError(f"{path} may not be part of a bundle: links, pipes, devices and pickles are refused")
         if path.name == MARK and path.is_file() and path.read_bytes() == MARK_TEXT:
             continue
-        if path.is_file() and name != MANIFEST:
-            result[name] = file_sha256(path)
+        if path.is_file() and path != directory / MANIFEST:
+            result[path.relative_to(directory).as_posix()] = file_sha256(path)
     return result
 
 

@@ -139,7 +139,7 @@ def test_a_missing_column_an_unknown_baseline_and_a_bad_length_are_refused():
     frame = pd.DataFrame({"user_id": ["b"], "item_id": [5]})
     with pytest.raises(DataError, match="has no column 'item_id'"):
         evaluate_lists(frame[["user_id"]], TRUTH)
-    with pytest.raises(DataError, match="baseline = 'x' is none of"):
+    with pytest.raises(DataError, match="baseline is the text 'x', none of"):
         evaluate_lists(frame, TRUTH, baseline="x")
     with pytest.raises(DataError, match="at least 1"):
         evaluate_lists(frame, TRUTH, ks=(0,))
