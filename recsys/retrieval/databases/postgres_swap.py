@@ -28,8 +28,15 @@ WHERE indrelid = %(table)s AND NOT indisprimary AND indisvalid ORDER BY relname
 """
 _FREE = "(NOT attnotnull OR atthasdef OR attidentity <> '')"
 """Whether rows need not give a column: those of lists they must, so that people made it or gave it its default."""
+_KINDS = ("bigint", "real", "boolean", "text")
+"""Types of the columns of lists."""
+_GIVEN = f"""({_FREE} OR format_type(atttypid, atttypmod) NOT IN {_KINDS} OR attoptions IS NOT NULL
+    OR coalesce(attstattarget, -1) <> -1 OR col_description(attrelid, attnum) IS NOT NULL
+    OR attcollation <> (SELECT typcollation FROM pg_type WHERE pg_type.oid = atttypid)
+    OR attnum > 2 AND attname NOT IN ('rank', 'score', 'fallback', 'reason'))"""
+"""Whether people made or changed a column; the names of the first two, of ids, are options of lists."""
 _COLUMNS = f"""
-SELECT attname, format_type(atttypid, atttypmod), {_FREE} FROM pg_attribute
+SELECT attname, format_type(atttypid, atttypmod), {_FREE}, format_type(atttypid, NULL) FROM pg_attribute
 WHERE attrelid = %(table)s AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
 """
 _DEPENDENTS = f"""
@@ -44,10 +51,13 @@ UNION SELECT pg_describe_object(classid, objid, objsubid) FROM pg_depend JOIN pg
 UNION SELECT 'table ' || inhparent::regclass FROM pg_inherits WHERE inhrelid = %(table)s
 UNION SELECT 'row level security' FROM pg_class WHERE oid = %(table)s AND relrowsecurity
 UNION SELECT 'column ' || quote_ident(attname) FROM pg_attribute WHERE attrelid = %(table)s AND attnum > 0
-    AND NOT attisdropped AND ({_FREE} OR col_description(attrelid, attnum) IS NOT NULL)
+    AND NOT attisdropped AND {_GIVEN}
 UNION SELECT pg_describe_object('pg_constraint'::regclass, oid, 0) FROM pg_constraint
-    WHERE conrelid = %(table)s AND contype IN ('c', 'f', 'x')
+    WHERE conrelid = %(table)s AND contype IN ('c', 'f', 'u', 'x')
 UNION SELECT 'statistics ' || quote_ident(stxname) FROM pg_statistic_ext WHERE stxrelid = %(table)s
+UNION SELECT 'index ' || indexrelid::regclass FROM pg_index WHERE indrelid = %(table)s
+    AND (indisclustered OR obj_description(indexrelid, 'pg_class') IS NOT NULL)
+UNION SELECT 'replica identity' FROM pg_class WHERE oid = %(table)s AND relreplident <> 'd'
 UNION SELECT 'storage parameters' FROM pg_class
     WHERE oid = %(table)s AND (reloptions IS NOT NULL OR relpersistence <> 'p') ORDER BY 1
 """
@@ -100,9 +110,9 @@ def take_place(cursor: Cursor, new: Name, old: Name) -> None:
     Where nothing but rights and indexes belongs to ``old``, it is dropped and ``new`` renamed, with the owner, the
     rights and the indexes of ``old``. Where views, functions, triggers, policies, publications, generated columns, keys
     of other tables, or tables that it inherits from or is a partition of depend on ``old``, or people gave it columns,
-    defaults, constraints, comments of columns, statistics or storage parameters, it stays, and its rows are replaced:
-    all that goes on, columns that lists do not have get their defaults, and readers see the old rows until all is
-    committed.
+    types, defaults, constraints, comments of columns or indexes, statistics, a replica identity or storage parameters,
+    it stays, and its rows are replaced: all that goes on, columns that lists do not have get their defaults, and
+    readers see the old rows until all is committed.
 
     Raises:
         ArtifactError: ``old`` has to stay, and the columns of ``new`` do not fit; or rows of another table would go or
@@ -132,9 +142,10 @@ def _refill(cursor: Cursor, new: Name, old: Name, dependents: Sequence[str]) -> 
     from psycopg import sql
 
     found = [_rows(cursor, _COLUMNS, name.oid(cursor)) for name in (new, old)]
-    given, columns = ({name: kind for name, kind, _ in rows} for rows in found)
-    needed = {name for name, _, free in found[1] if not free}
-    if not (given.items() <= columns.items() and needed <= given.keys()):
+    given, columns = ({name: kind for name, kind, *_ in rows} for rows in found)
+    needed, casts = {row[0] for row in found[1] if not row[2]}, {row[0]: row[3] for row in found[1]}
+    fits = all(columns.get(name) == kind or columns.get(name, kind) not in _KINDS for name, kind in given.items())
+    if not (fits and needed <= given.keys()):
         shown = [", ".join(f"{name} {kind}" for name, kind in each.items()) for each in (columns, given)]
         raise ArtifactError(
             f"{'.'.join(old.parts)} in PostgreSQL has the columns {shown[0]}, and these lists {shown[1]}; a table of "
@@ -148,9 +159,11 @@ def _refill(cursor: Cursor, new: Name, old: Name, dependents: Sequence[str]) -> 
             f"{'.'.join(old.parts)} are replaced; drop it, or name another table (--table)"
         )
     names = sql.SQL(", ").join(map(sql.Identifier, given))
+    cells = sql.SQL(", ").join(sql.SQL("{}::{}").format(sql.Identifier(name), sql.SQL(casts[name])) for name in given)
     cursor.execute("SET CONSTRAINTS ALL DEFERRED")  # keys that may wait find the new rows
     cursor.execute(sql.SQL("DELETE FROM ONLY {}").format(old.sql))
-    cursor.execute(sql.SQL("INSERT INTO {0} ({2}) SELECT {2} FROM {1}").format(old.sql, new.sql, names))
+    filled = "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}"  # the ranks of lists, whatever is counted
+    cursor.execute(sql.SQL(filled).format(old.sql, names, cells, new.sql))
     comment = cursor.execute("SELECT obj_description(%s, 'pg_class')", [new.oid(cursor)]).fetchone()
     assert comment is not None, "the query has one row"
     cursor.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(old.sql, sql.Literal(comment[0])))

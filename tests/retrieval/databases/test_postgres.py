@@ -227,6 +227,13 @@ GIVEN = {
     "ALTER COLUMN score SET DEFAULT 0": "column score",
     "ADD CONSTRAINT ranked CHECK (rank > 0)": "constraint ranked on table lists",
     "ADD CONSTRAINT known FOREIGN KEY (user_id) REFERENCES customers": "constraint known on table lists",
+    "ADD CONSTRAINT pairs UNIQUE (user_id, item_id) DEFERRABLE": "constraint pairs on table lists",
+    "ALTER COLUMN score TYPE numeric(12, 4)": "column score",
+    "ALTER COLUMN user_id TYPE varchar(40)": "column user_id",
+    'ALTER COLUMN user_id TYPE text COLLATE "C"': "column user_id",
+    "ALTER COLUMN user_id SET STATISTICS 500": "column user_id",
+    "ALTER COLUMN rank ADD GENERATED ALWAYS AS IDENTITY": "column rank",
+    "REPLICA IDENTITY FULL": "replica identity",
     "SET (fillfactor = 70)": "storage parameters",
 }
 
@@ -240,11 +247,12 @@ def test_what_people_gave_the_table_goes_on_and_is_named_where_it_cannot(server,
     _, other = two_nights(tmp_path / "reasons", rules=RuleOptions(reasons=True))
     with psycopg.connect(server.dsn, autocommit=True) as connection:
         about = (
-            "SELECT attname, attnotnull, pg_get_expr(adbin, adrelid), attidentity, col_description(attrelid, attnum)"
+            "SELECT attname, format_type(atttypid, atttypmod), attcollation, attnotnull, pg_get_expr(adbin, adrelid),"
+            " attidentity, attstattarget, col_description(attrelid, attnum)"
             " FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum"
             " WHERE attrelid = 'lists'::regclass AND attnum > 0 ORDER BY 1",
             "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'lists'::regclass ORDER BY 1",
-            "SELECT reloptions FROM pg_class WHERE oid = 'lists'::regclass",
+            "SELECT reloptions, relreplident FROM pg_class WHERE oid = 'lists'::regclass",
         )
         load_postgres(one, server.dsn, "lists")
         connection.execute("CREATE TABLE customers AS SELECT DISTINCT user_id FROM lists")
@@ -264,6 +272,33 @@ def test_what_people_gave_the_table_goes_on_and_is_named_where_it_cannot(server,
         connection.execute("COMMENT ON COLUMN lists.rank IS 'from 1'")
         load_postgres(two, server.dsn, "lists")
         assert connection.execute("SELECT col_description('lists'::regclass, 3)").fetchone() == ("from 1",)
+        connection.execute("COMMENT ON COLUMN lists.rank IS NULL")
+        connection.execute("CREATE INDEX shelf ON lists (item_id)")
+        connection.execute("COMMENT ON INDEX shelf IS 'of the shop'")
+        load_postgres(one, server.dsn, "lists")
+        assert connection.execute("SELECT obj_description('shelf'::regclass)").fetchone() == ("of the shop",)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (["ADD COLUMN note text NOT NULL DEFAULT 'a'", "ALTER COLUMN note DROP DEFAULT"], "column note"),
+        (["RENAME COLUMN score TO points"], "column points"),
+    ],
+)
+def test_a_column_that_lists_cannot_fill_is_not_dropped(server, tmp_path, changes, told):
+    import psycopg
+
+    one, two = two_nights(tmp_path)
+    load_postgres(one, server.dsn, "lists")
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        for change in changes:
+            connection.execute(f"ALTER TABLE lists {change}")
+    before = rows(server, "lists")
+    with pytest.raises(ArtifactError, match=f"would be without {told}: drop"):
+        load_postgres(two, server.dsn, "lists")
+    assert rows(server, "lists") == before
 
 
 @pytest.mark.slow
