@@ -26,6 +26,9 @@ SELECT relname, CASE WHEN indisunique THEN 'UNIQUE INDEX' ELSE 'INDEX' END, pg_g
 FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
 WHERE indrelid = %(table)s AND NOT indisprimary AND indisvalid ORDER BY relname
 """
+_KEY = """
+SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE indrelid = %(table)s AND indisprimary
+"""
 _FREE = "(NOT attnotnull OR atthasdef OR attidentity <> '')"
 """Whether rows need not give a column: those of lists they must, so that people made it or gave it its default."""
 _KINDS = ("bigint", "real", "boolean", "text")
@@ -130,6 +133,8 @@ def take_place(cursor: Cursor, new: Name, old: Name) -> None:
     indexes: dict[str, str] = {}
     if table is not None:
         indexes = _copy_indexes(cursor, table, new)
+        keys = (_rows(cursor, _KEY, each) for each in (made, table))
+        indexes |= {ours: name for (ours,), (name,) in zip(*keys, strict=False)}  # none where people dropped the key
         _copy_rights(cursor, table, new)
         cursor.execute(sql.SQL("DROP TABLE {}").format(old.sql))
     cursor.execute(sql.SQL("ALTER TABLE {} RENAME TO {}").format(new.sql, sql.Identifier(old.parts[-1])))
