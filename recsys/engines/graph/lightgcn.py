@@ -55,7 +55,8 @@ class LightGCNConfig(TrainedConfig):
         metric: what validation maximizes.
         validation_users: at most so many random users are evaluated in validation.
         training: the training loop. An epoch has a bounded number of steps, for every step propagates over the whole
-            graph, and an epoch of all batches would grow with the square of the interactions.
+            graph, and an epoch of all batches would grow with the square of the interactions; a large
+            ``steps_per_epoch`` takes all.
     """
 
     flat_sections: ClassVar[tuple[str, ...]] = ("training",)
