@@ -82,9 +82,8 @@ def _read(config: DataConfig, issues: ValidationIssues, page: Path) -> Ingested:
     issues.raise_errors()
     page.unlink(missing_ok=True)
     if sum(len(part.user) for part in tables.interactions) <= DRAWN:
-        found = Validation(
-            issues, tuple(summaries(tables)), None, tables
-        )  # anomalies of demand take longer than all the rest
+        # without anomalies of demand, which take longer than all the rest
+        found = Validation(issues, tuple(summaries(tables)), None, tables)
         write_text(page, data_page(config.name, found, overview(tables)))
         del found
     return encode(tables, config.name)

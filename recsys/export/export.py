@@ -14,7 +14,6 @@ from recsys.choices import did_you_mean
 from recsys.data.dataset import Dataset
 from recsys.digest import file_sha256
 from recsys.errors import ArtifactError, ConfigError, DataError, checked_path, described
-from recsys.ranking import check_fitted
 from recsys.registry.bundle import Bundle
 
 MANIFEST, PARTS = "export.json", "parts"
@@ -97,7 +96,6 @@ def export_bundle(bundle: Bundle, folder: str | Path, kinds: Sequence[str] | Non
     """
     if not isinstance(bundle, Bundle):
         raise DataError(f"{described(bundle)} is no bundle; give rs.Bundle(engine, data)")
-    check_fitted(bundle.engine)
     folder = checked_path("folder", folder)
     _check_target(folder)
     asked = KINDS if kinds is None else parse_kinds(kinds) if isinstance(kinds, str) else _in_order(kinds)

@@ -195,7 +195,7 @@ def two_hops(matrix: sp.csr_array, options: TwoHopOptions, block: int = 2048) ->
     are equal to the smallest of these. Memory is that of ``block`` whole rows and of the result.
     """
     into = by_degrees(matrix, -options.users, -options.history)
-    back = sp.csr_array((matrix @ degrees(matrix, 0, -options.output)).T)
+    back = sp.csr_array(by_degrees(matrix, 0, -options.output).T)
     parts = []
     for start in range(0, matrix.shape[1], block):
         part = sp.csr_array(back[start : start + block] @ into)

@@ -117,6 +117,17 @@ def two_nights(tmp_path, **changes):
     return folders
 
 
+@pytest.fixture
+def loaded(server, tmp_path):
+    """A connection to the server whose table has the lists of the first of two nights, and the folders of both."""
+    import psycopg
+
+    one, two = two_nights(tmp_path)
+    load_postgres(one, server.dsn, "lists")
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        yield connection, one, two
+
+
 @pytest.mark.slow
 def test_a_reader_and_indexes_go_on_over_two_loads(server, tmp_path):
     import psycopg
@@ -158,35 +169,31 @@ def test_a_reader_and_indexes_go_on_over_two_loads(server, tmp_path):
 
 
 @pytest.mark.slow
-def test_views_and_policies_go_on_and_other_columns_are_told(server, tmp_path):
-    import psycopg
-
-    one, two = two_nights(tmp_path)
+def test_views_and_policies_go_on_and_other_columns_are_told(server, loaded, tmp_path):
+    connection, one, two = loaded
+    connection.execute("CREATE VIEW best AS SELECT user_id, item_id FROM lists WHERE rank = 1")
+    load_postgres(two, server.dsn, "lists")
+    table = read_recommendations(two)
+    first = table[table["rank"] == 1][["user_id", "item_id"]]
+    assert sorted(connection.execute("SELECT * FROM best").fetchall()) == sorted(first.itertuples(index=False))
+    assert load_postgres(two, server.dsn, "lists") == 0
+    assert connection.execute("SELECT to_regclass(%s)", ["best"]).fetchone() == ("best",)
+    left = connection.execute("SELECT count(*) FROM pg_class WHERE relname LIKE 'recsys%' AND relkind = 'r'")
+    assert left.fetchone() == (0,)
+    (tmp_path / "reasons").mkdir()
+    _, other = two_nights(tmp_path / "reasons", rules=RuleOptions(reasons=True))
+    with pytest.raises(ArtifactError, match=r"has the columns .*would be without view best: drop them, load"):
+        load_postgres(other, server.dsn, "lists")
+    assert len(rows(server, "lists")) == len(table)
+    connection.execute("DROP VIEW best")
+    connection.execute("ALTER TABLE lists ENABLE ROW LEVEL SECURITY")
+    connection.execute("CREATE POLICY own ON lists USING (user_id = current_user)")
     load_postgres(one, server.dsn, "lists")
-    with psycopg.connect(server.dsn, autocommit=True) as connection:
-        connection.execute("CREATE VIEW best AS SELECT user_id, item_id FROM lists WHERE rank = 1")
-        load_postgres(two, server.dsn, "lists")
-        table = read_recommendations(two)
-        first = table[table["rank"] == 1][["user_id", "item_id"]]
-        assert sorted(connection.execute("SELECT * FROM best").fetchall()) == sorted(first.itertuples(index=False))
-        assert load_postgres(two, server.dsn, "lists") == 0
-        assert connection.execute("SELECT to_regclass(%s)", ["best"]).fetchone() == ("best",)
-        left = connection.execute("SELECT count(*) FROM pg_class WHERE relname LIKE 'recsys%' AND relkind = 'r'")
-        assert left.fetchone() == (0,)
-        (tmp_path / "reasons").mkdir()
-        _, other = two_nights(tmp_path / "reasons", rules=RuleOptions(reasons=True))
-        with pytest.raises(ArtifactError, match=r"has the columns .*would be without view best: drop them, load"):
-            load_postgres(other, server.dsn, "lists")
-        assert len(rows(server, "lists")) == len(table)
-        connection.execute("DROP VIEW best")
-        connection.execute("ALTER TABLE lists ENABLE ROW LEVEL SECURITY")
-        connection.execute("CREATE POLICY own ON lists USING (user_id = current_user)")
-        load_postgres(one, server.dsn, "lists")
-        assert connection.execute("SELECT count(*) FROM pg_policy").fetchone() == (1,)
-        connection.execute("DROP POLICY own ON lists")
-        load_postgres(two, server.dsn, "lists")
-        secured = connection.execute("SELECT relrowsecurity FROM pg_class WHERE relname = 'lists'")
-        assert secured.fetchone() == (True,)
+    assert connection.execute("SELECT count(*) FROM pg_policy").fetchone() == (1,)
+    connection.execute("DROP POLICY own ON lists")
+    load_postgres(two, server.dsn, "lists")
+    secured = connection.execute("SELECT relrowsecurity FROM pg_class WHERE relname = 'lists'")
+    assert secured.fetchone() == (True,)
 
 
 @pytest.mark.slow
@@ -287,14 +294,10 @@ def test_what_people_gave_the_table_goes_on_and_is_named_where_it_cannot(server,
         (["RENAME COLUMN score TO points"], "column points"),
     ],
 )
-def test_a_column_that_lists_cannot_fill_is_not_dropped(server, tmp_path, changes, told):
-    import psycopg
-
-    one, two = two_nights(tmp_path)
-    load_postgres(one, server.dsn, "lists")
-    with psycopg.connect(server.dsn, autocommit=True) as connection:
-        for change in changes:
-            connection.execute(f"ALTER TABLE lists {change}")
+def test_a_column_that_lists_cannot_fill_is_not_dropped(server, loaded, changes, told):
+    connection, _, two = loaded
+    for change in changes:
+        connection.execute(f"ALTER TABLE lists {change}")
     before = rows(server, "lists")
     with pytest.raises(ArtifactError, match=f"would be without {told}: drop"):
         load_postgres(two, server.dsn, "lists")
@@ -302,28 +305,24 @@ def test_a_column_that_lists_cannot_fill_is_not_dropped(server, tmp_path, change
 
 
 @pytest.mark.slow
-def test_no_row_of_another_table_goes_with_the_old_lists(server, tmp_path):
-    import psycopg
-
-    one, two = two_nights(tmp_path)
-    load_postgres(one, server.dsn, "lists")
-    with psycopg.connect(server.dsn, autocommit=True) as connection:
-        connection.execute("CREATE TABLE clicks (user_id text, rank bigint)")
-        connection.execute("INSERT INTO clicks SELECT user_id, rank FROM lists WHERE rank = 1")
-        before = connection.execute("SELECT count(*) FROM clicks").fetchone()
-        key = "ALTER TABLE clicks ADD CONSTRAINT shown FOREIGN KEY (user_id, rank) REFERENCES lists"
-        for how in ("CASCADE", "SET NULL"):
-            connection.execute(f"{key} ON DELETE {how}")
-            with pytest.raises(ArtifactError, match="the key shown of clicks in PostgreSQL changes or deletes rows"):
-                load_postgres(two, server.dsn, "lists")
-            connection.execute("ALTER TABLE clicks DROP CONSTRAINT shown")
-        connection.execute(key)
-        with pytest.raises(DataError, match=r"still referenced from table .clicks.*lists is as it was$"):
+def test_no_row_of_another_table_goes_with_the_old_lists(server, loaded):
+    connection, _, two = loaded
+    connection.execute("CREATE TABLE clicks (user_id text, rank bigint)")
+    connection.execute("INSERT INTO clicks SELECT user_id, rank FROM lists WHERE rank = 1")
+    before = connection.execute("SELECT count(*) FROM clicks").fetchone()
+    key = "ALTER TABLE clicks ADD CONSTRAINT shown FOREIGN KEY (user_id, rank) REFERENCES lists"
+    for how in ("CASCADE", "SET NULL"):
+        connection.execute(f"{key} ON DELETE {how}")
+        with pytest.raises(ArtifactError, match="the key shown of clicks in PostgreSQL changes or deletes rows"):
             load_postgres(two, server.dsn, "lists")
         connection.execute("ALTER TABLE clicks DROP CONSTRAINT shown")
-        connection.execute(f"{key} DEFERRABLE")
-        assert load_postgres(two, server.dsn, "lists") > 0
-        assert connection.execute("SELECT count(*) FROM clicks").fetchone() == before
+    connection.execute(key)
+    with pytest.raises(DataError, match=r"still referenced from table .clicks.*lists is as it was$"):
+        load_postgres(two, server.dsn, "lists")
+    connection.execute("ALTER TABLE clicks DROP CONSTRAINT shown")
+    connection.execute(f"{key} DEFERRABLE")
+    assert load_postgres(two, server.dsn, "lists") > 0
+    assert connection.execute("SELECT count(*) FROM clicks").fetchone() == before
 
 
 @pytest.mark.slow
