@@ -45,7 +45,8 @@ def check_fitted(model: object) -> None:
     """
     if isinstance(model, type) or not hasattr(model, "item_vectors"):
         raise DataError(f"{described(model)} is no engine; give a fitted one, as EASE().fit(data), or a bundle")
-    if isinstance(model, Engine) and not vars(model).keys() - _FROM_CONSTRUCTION:
+    learnt = (name for name in vars(model) if name not in _FROM_CONSTRUCTION and not name.startswith("_"))
+    if isinstance(model, Engine) and not any(learnt):
         raise DataError(f"{model!r} is not fitted; call fit(data) first, or load one that was saved")
 
 

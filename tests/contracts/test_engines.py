@@ -20,7 +20,8 @@ from recsys.data.vocabulary import MISSING, Vocabulary
 from recsys.embedding_table import Pretrainer
 from recsys.engine import Request
 from recsys.engines import ENGINES
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, DataError
+from recsys.ranking import check_fitted
 from recsys.retrieval.fallback import Fallback
 from recsys.retrieval.retriever import Retriever
 
@@ -102,6 +103,12 @@ def fitted(name: str, data: Dataset, train: Interactions | None = None):
 def scores(engine, data: Dataset, history: Interactions | None = None):
     request = Request.from_dataset(data, np.arange(data.n_users), history)
     return engine.user_vectors(request).scores(engine.item_vectors(data.items))
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_an_engine_that_is_not_fitted_is_told_as_such(name):
+    with pytest.raises(DataError, match="is not fitted; call fit"):
+        check_fitted(ENGINES[name](**QUICK.get(name, {})))
 
 
 @pytest.mark.parametrize("name", list(ENGINES))
